@@ -1,0 +1,14 @@
+//! The dialog: one flow in progress with one caller. It is pure: events and the time go in,
+//! commands come out; it knows no socket, no clock and no PBX.
+
+mod command;
+mod event;
+pub mod hear;
+mod order;
+pub mod speak;
+
+pub use command::{Command, Expect, Listen, Note, Outcome, Record, Say};
+pub use event::{Event, Facts, Heard, Hypothesis, Notice, QueueState, Recording};
+pub use order::{
+    CallbackOrder, CancellationOrder, Done, Due, Handoff, MessageOrder, Order, Target,
+};

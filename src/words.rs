@@ -144,15 +144,25 @@ impl PhoneNumber {
     /// # Errors
     /// When the numbering plans know no such number.
     pub fn parse(text: &str) -> Result<Self, NoPhoneNumber> {
-        let cleaned: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
+        let cleaned: String = text
+            .chars()
+            .filter(|c| !matches!(c, ' ' | '-' | '(' | ')'))
+            .collect();
         let cleaned = match cleaned.strip_prefix("00") {
             Some(rest) => format!("+{rest}"),
             None => cleaned,
         };
-        let number = rlibphonenumber::PhoneNumber::parse(&cleaned, Some(rlibphonenumber::Region::DK))
+        let number =
+            rlibphonenumber::PhoneNumber::parse(&cleaned, Some(rlibphonenumber::Region::DK))
+                .map_err(|_| NoPhoneNumber)?;
+        number
+            .is_possible_with_reason()
             .map_err(|_| NoPhoneNumber)?;
-        number.is_possible_with_reason().map_err(|_| NoPhoneNumber)?;
-        Ok(Self(number.format_as(rlibphonenumber::PhoneNumberFormat::E164).into_owned()))
+        Ok(Self(
+            number
+                .format_as(rlibphonenumber::PhoneNumberFormat::E164)
+                .into_owned(),
+        ))
     }
 
     /// Returns `+` and all digits.
@@ -259,8 +269,17 @@ mod tests {
 
     #[test]
     fn a_danish_number_is_the_same_number_however_it_is_written() {
-        for text in ["70 10 10 10", "+45 7010 1010", "004570101010", "+4570101010", "70-10-10-10"] {
-            assert_eq!(PhoneNumber::parse(text).map(|n| n.0), Ok("+4570101010".to_owned()));
+        for text in [
+            "70 10 10 10",
+            "+45 7010 1010",
+            "004570101010",
+            "+4570101010",
+            "70-10-10-10",
+        ] {
+            assert_eq!(
+                PhoneNumber::parse(text).map(|n| n.0),
+                Ok("+4570101010".to_owned())
+            );
         }
     }
 

@@ -65,7 +65,13 @@ pub struct Hypothesis {
 impl Heard {
     /// Makes a turn out of written text, as chat and tests do.
     pub fn written(language: Language, text: &str) -> Self {
-        Self { hypotheses: vec![Hypothesis { language, text: text.to_owned(), confidence: 1.0 }] }
+        Self {
+            hypotheses: vec![Hypothesis {
+                language,
+                text: text.to_owned(),
+                confidence: 1.0,
+            }],
+        }
     }
 }
 
@@ -108,7 +114,11 @@ impl QueueState {
     /// Estimates the wait of a caller who joined now, in seconds: none while agents are free,
     /// otherwise the worse of the average and what the one at the head has already waited.
     pub fn expected_wait(&self) -> u32 {
-        if self.agents_free > self.waiting { 0 } else { self.average_wait.max(self.longest_wait) }
+        if self.agents_free > self.waiting {
+            0
+        } else {
+            self.average_wait.max(self.longest_wait)
+        }
     }
 }
 

@@ -30,7 +30,12 @@ pub trait Pbx: Send + Sync + 'static {
 
     /// Moves the caller: sets the handoff's variables first, then moves, and waits until the PBX
     /// shows that the caller arrived.
-    async fn transfer(&self, call: CallId, target: &Target, handoff: &Handoff) -> Result<(), PbxError>;
+    async fn transfer(
+        &self,
+        call: CallId,
+        target: &Target,
+        handoff: &Handoff,
+    ) -> Result<(), PbxError>;
 
     /// Ends the call in order, so that the dialplan does not fall back to the queue.
     async fn hang_up(&self, call: CallId) -> Result<(), PbxError>;
@@ -112,7 +117,17 @@ pub struct Dial {
 }
 
 /// Who is rung first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum DialOrder {
     /// An agent, who then hears the caller's phone ring.

@@ -1,1 +1,3 @@
-//! Work in progress.
+//! What a call can order and what goes on after it: opening hours, messages, cancellations, callbacks.
+
+pub mod hours;

@@ -1,0 +1,169 @@
+//! A tenant as its file says it: numbers, languages, hours, departments and what is switched on.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::pbx::DialOrder;
+use crate::service::hours::{Holidays, Hours};
+use crate::words::{
+    DepartmentId, FlowName, IntentName, Language, PhoneNumber, QueueName, TenantId, Texts,
+};
+
+/// A municipality or other organisation that owns telephone numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tenant {
+    /// Short name, the same as its folder's.
+    pub tenant: TenantId,
+    /// What it is called aloud.
+    pub name: Texts,
+    /// The numbers (DIDs) that reach it, as the PBX delivers them or in E.164.
+    pub numbers: Vec<String>,
+    /// Languages spoken, the first one first.
+    pub languages: Vec<Language>,
+    /// IANA time zone.
+    #[serde(default = "copenhagen")]
+    pub time_zone: String,
+    /// The flow a call begins with.
+    #[serde(default = "reception")]
+    pub flow: FlowName,
+    /// Hours of departments that have none of their own.
+    pub hours: Hours,
+    /// Public holidays and other special days.
+    #[serde(default)]
+    pub holidays: Holidays,
+    /// Where calls can go.
+    pub departments: BTreeMap<DepartmentId, Department>,
+    /// The department whose queue takes everyone who wants a person.
+    pub operator: DepartmentId,
+    /// Keys of the main menu.
+    #[serde(default)]
+    pub keys: BTreeMap<crate::words::Key, DepartmentId>,
+    /// What is switched on.
+    #[serde(default)]
+    pub modules: Vec<Module>,
+    /// Further words for what a caller can want beside departments, added to `flows/common/intents.yaml`.
+    #[serde(default)]
+    pub intents: BTreeMap<IntentName, Wording>,
+    /// How callbacks are made.
+    #[serde(default)]
+    pub callback: CallbackRules,
+    /// Mail.
+    pub mail: TenantMail,
+}
+
+/// A function that a tenant can switch on.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Module {
+    /// Callers may be called back.
+    Callback,
+    /// Callers may leave messages.
+    Message,
+    /// Callers may cancel appointments.
+    CancelAppointment,
+}
+
+/// Where a call can go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Department {
+    /// What it is called aloud.
+    pub name: Texts,
+    /// Other names, topics and sentences by which callers ask for it.
+    #[serde(flatten)]
+    pub wording: Wording,
+    /// Its queue on the PBX.
+    pub queue: QueueName,
+    /// Its hours, where they differ from the tenant's.
+    #[serde(default)]
+    pub hours: Option<Hours>,
+    /// Where its mail goes.
+    pub mail: String,
+    /// Where callers go when it cannot take them.
+    #[serde(default)]
+    pub overflow: Option<DepartmentId>,
+    /// Whether it takes cancellations of appointments.
+    #[serde(default)]
+    pub appointments: bool,
+    /// Who is rung first in a callback, where it differs from the tenant's.
+    #[serde(default)]
+    pub callback_order: Option<DialOrder>,
+}
+
+/// The words by which callers ask for something, per language.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Wording {
+    /// Names and synonyms.
+    #[serde(default)]
+    pub words: BTreeMap<Language, Vec<String>>,
+    /// What it deals with.
+    #[serde(default)]
+    pub topics: BTreeMap<Language, Vec<String>>,
+    /// Whole sentences, as callers say them.
+    #[serde(default)]
+    pub examples: BTreeMap<Language, Vec<String>>,
+}
+
+/// How callbacks are made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CallbackRules {
+    /// Who is rung first.
+    pub order: DialOrder,
+    /// Attempts in all.
+    pub attempts: u32,
+    /// Minutes between attempts.
+    pub gap_minutes: u32,
+    /// Days until a callback lapses.
+    pub expiry_days: u32,
+    /// Seconds the caller's telephone rings.
+    pub ring_seconds: u32,
+    /// A callback is made when so many or fewer are waiting and an agent is free.
+    pub queue_short: u32,
+    /// Expected wait in seconds from which a callback is offered.
+    pub offer_from_seconds: u32,
+    /// The number shown; the tenant's first when absent.
+    pub caller_id: Option<PhoneNumber>,
+}
+
+impl Default for CallbackRules {
+    fn default() -> Self {
+        Self {
+            order: DialOrder::default(),
+            attempts: 3,
+            gap_minutes: 15,
+            expiry_days: 2,
+            ring_seconds: 30,
+            queue_short: 0,
+            offer_from_seconds: 300,
+            caller_id: None,
+        }
+    }
+}
+
+/// A tenant's mail.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TenantMail {
+    /// Sender of its mails.
+    pub from: String,
+    /// Who is told when a mail cannot be delivered.
+    #[serde(default)]
+    pub escalate_to: Option<String>,
+    /// The language of its mails and whispers.
+    #[serde(default)]
+    pub language: Option<Language>,
+}
+
+fn copenhagen() -> String {
+    "Europe/Copenhagen".to_owned()
+}
+
+fn reception() -> FlowName {
+    FlowName::from("reception")
+}

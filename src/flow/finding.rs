@@ -210,7 +210,11 @@ mod tests {
     #[test]
     fn a_finding_of_a_whole_file_names_the_file() {
         let finding = Finding::of_file("flows/x/tenant.yaml", "no such file").suggest("write one");
-        insta::assert_snapshot!(finding.render(false), @"");
+        insta::assert_snapshot!(finding.render(false), @r"
+error: no such file
+--> flows/x/tenant.yaml
+ = help: write one
+");
     }
 
     #[test]
@@ -223,6 +227,12 @@ mod tests {
             snippet: "  - say: { da: \"Æblegrød {{ x }}\" }".to_owned(),
             ..Finding::of_file("a.yaml", "nobody sets `x`")
         };
-        insta::assert_snapshot!(finding.render(false), @"");
+        insta::assert_snapshot!(finding.render(false), @r#"
+error: nobody sets `x`
+ --> a.yaml:7:22
+  |
+7 |   - say: { da: "Æblegrød {{ x }}" }
+  |                      ^^^^
+"#);
     }
 }

@@ -162,13 +162,13 @@ impl de::Error for Fault {
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
         Self::new(match unexpected {
-            Unexpected::Unit => format!("nothing stands here; wanted {expected}"),
-            other => format!("{other} where {expected} is wanted"),
+            Unexpected::Unit => format!("nothing stands here; wanted is {expected}"),
+            other => format!("{} where {expected} is wanted", Found(other)),
         })
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::new(format!("{unexpected} where {expected} is wanted"))
+        Self::new(format!("{} where {expected} is wanted", Found(unexpected)))
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
@@ -189,6 +189,19 @@ impl de::Error for Fault {
         Self {
             missing: Some(field),
             ..Self::new(format!("`{field}` is missing"))
+        }
+    }
+}
+
+/// Says what was found, without the words of a programming language.
+struct Found<'a>(Unexpected<'a>);
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Unexpected::Str(text) => write!(f, "the text {text:?}"),
+            Unexpected::Unit => f.write_str("nothing"),
+            other => other.fmt(f),
         }
     }
 }
@@ -262,7 +275,7 @@ macro_rules! numbers {
         fn $method<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
             let result = match self.plain().and_then(|text| text.parse::<$type>().ok()) {
                 Some(number) => visitor.$visit(number),
-                None => Err(de::Error::invalid_type(self.unexpected(), &visitor)),
+                None => Err(Fault::new(format!("{} where a number is wanted", Found(self.unexpected())))),
             };
             self.placed(result)
         }
@@ -286,7 +299,7 @@ impl<'t> de::Deserializer<'t> for Reader<'t> {
             Some("false") => visitor.visit_bool(false),
             _ => Err(Fault::new(format!(
                 "{} where `true` or `false` is wanted",
-                self.unexpected()
+                Found(self.unexpected())
             ))),
         };
         self.placed(result)
@@ -361,7 +374,7 @@ impl<'t> de::Deserializer<'t> for Reader<'t> {
                     .then(|| format!("the fields are `{}`", fields.join("`, `"))),
                 ..Fault::new(match self.unexpected() {
                     Unexpected::Unit => "nothing stands here; fields are wanted".to_owned(),
-                    other => format!("{other} where fields are wanted"),
+                    other => format!("{} where fields are wanted", Found(other)),
                 })
             }),
         };
@@ -380,7 +393,7 @@ impl<'t> de::Deserializer<'t> for Reader<'t> {
                 text,
                 value: None,
             }),
-            Kind::Map { entries, .. } => match entries.as_slice() {
+            Kind::Map { entries, holes } => match entries.as_slice() {
                 [(name, value)] => visitor.visit_enum(Choice {
                     name,
                     text: name.text().unwrap_or_default(),
@@ -399,13 +412,16 @@ impl<'t> de::Deserializer<'t> for Reader<'t> {
                     ))
                 }
                 .at(&second.bytes)),
-                [] => Err(Fault::new("nothing stands here".to_owned())),
+                [] => Err(Fault {
+                    follows: !holes.is_empty(),
+                    ..Fault::new("nothing stands here".to_owned())
+                }),
             },
             _ => Err(Fault {
                 suggestion: Some(format!("one of `{}`", variants.join("`, `"))),
                 ..Fault::new(match self.unexpected() {
                     Unexpected::Unit => "nothing stands here".to_owned(),
-                    other => format!("{other} where a single key is wanted"),
+                    other => format!("{} where a single key is wanted", Found(other)),
                 })
             }),
         };
@@ -572,7 +588,7 @@ mod tests {
     #[test]
     fn everything_wrong_with_a_file_is_told_at_once() {
         insta::assert_snapshot!(findings(
-            "flow: reception
+"flow: reception
 start: greet
 stats: {}
 states:
@@ -589,12 +605,92 @@ states:
   greet:
     - return
 "
-        ), @"");
+        ), @r#"
+error: unknown field `stats`
+ --> flow.yaml:3:1
+  |
+3 | stats: {}
+  | ^^^^^
+  |
+  = help: did you mean `states`?
+
+error: "dansk" is no language: write a two-letter code such as da or en
+ --> flow.yaml:6:45
+  |
+6 |     - say: { da: "Godmorgen, ærede borger", dansk: "Hej" }
+  |                                             ^^^^^
+
+error: `sya` is not known here
+ --> flow.yaml:7:7
+  |
+7 |     - sya: { da: "Hej" }
+  |       ^^^
+  |
+  = help: did you mean `say`?
+
+error: `yes_or_no` is not known here
+ --> flow.yaml:8:19
+  |
+8 |     - ask: { for: yes_or_no, into: answer, tries: "three" }
+  |                   ^^^^^^^^^
+  |
+  = help: did you mean `yes_no`?
+
+error: the text "three" where a number is wanted
+ --> flow.yaml:8:51
+  |
+8 |     - ask: { for: yes_or_no, into: answer, tries: "three" }
+  |                                                   ^^^^^^^
+
+error: `for` is missing
+ --> flow.yaml:9:7
+  |
+9 |     - ask: { into: answer, tries: tre }
+  |       ^^^
+
+error: the text "tre" where a number is wanted
+ --> flow.yaml:9:35
+  |
+9 |     - ask: { into: answer, tries: tre }
+  |                                   ^^^
+
+error: `goto` and `say` stand in one step; a step has one key
+  --> flow.yaml:11:7
+   |
+11 |       say: { da: "Hej" }
+   |       ^^^
+   |
+   = help: give the second one a line of its own that begins with `- `, or indent it if it belongs to the first
+
+error: nothing stands here; wanted is a text per language, such as { da: "Hej", en: "Hello" }
+  --> flow.yaml:12:10
+   |
+12 |     - say:
+   |          ^
+
+error: `greet` stands here twice, first in line 5
+  --> flow.yaml:15:3
+   |
+15 |   greet:
+   |   ^^^^^
+   |
+   = help: keep one of them
+
+10 errors
+"#);
     }
 
     #[test]
     fn a_field_that_is_missing_at_the_top_is_told_once() {
-        insta::assert_snapshot!(findings("flow: a\nstart: 1\n"), @"");
+        insta::assert_snapshot!(findings("flow: a\nstart: 1\n"), @r"
+error: `states` is missing
+ --> flow.yaml:1:1
+  |
+1 | flow: a
+  | ^^^^
+
+1 error
+");
     }
 
     #[test]
@@ -625,15 +721,67 @@ states:
             let list = vec![format!("*a{before}"); 10].join(", ");
             text.push_str(&format!("a{level}: &a{level} [{list}]\n"));
         }
-        insta::assert_snapshot!(findings(&text), @"");
+        insta::assert_snapshot!(findings(&text), @r"
+error: the file has more than 250000 parts once aliases are written out
+ --> flow.yaml:6:10
+  |
+6 | a5: &a5 [*a4, *a4, *a4, *a4, *a4, *a4, *a4, *a4, *a4, *a4]
+  |          ^^^
+
+1 error
+");
     }
 
     #[test]
     fn what_is_no_yaml_is_told_with_its_line() {
-        insta::assert_snapshot!(findings("flow: a\nstart: \"b\nstates: {"), @"");
-        insta::assert_snapshot!(findings(""), @"");
-        insta::assert_snapshot!(findings("flow: a\n---\nflow: b\n"), @"");
-        insta::assert_snapshot!(findings("flow: !x a\nstart: *b\n"), @"");
+        insta::assert_snapshot!(findings("flow: a\nstart: \"b\nstates: {"), @r#"
+error: not YAML: unclosed quote
+ --> flow.yaml:2:8
+  |
+2 | start: "b
+  |        ^
+  |
+  = help: look at the indentation, the quotes and the brackets on this line and the one before
+
+1 error
+"#);
+        insta::assert_snapshot!(findings(""), @r"
+error: the file is empty
+ --> flow.yaml:1:1
+  |
+1 |
+  | ^
+
+1 error
+");
+        insta::assert_snapshot!(findings("flow: a\n---\nflow: b\n"), @r"
+error: a second document begins here; a file holds one
+ --> flow.yaml:2:1
+  |
+2 | ---
+  | ^^^
+
+1 error
+");
+        insta::assert_snapshot!(findings("flow: !x a\nstart: *b\n"), @r"
+error: YAML tags mean nothing here
+ --> flow.yaml:1:10
+  |
+1 | flow: !x a
+  |          ^
+  |
+  = help: leave out the word with the exclamation mark
+
+error: nothing has this name to point to
+ --> flow.yaml:2:8
+  |
+2 | start: *b
+  |        ^
+  |
+  = help: put a text that begins with `*` in quotes
+
+2 errors
+");
     }
 
     proptest::proptest! {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Span};
+use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span};
 
 use super::finding::{Finding, Severity};
 use super::place::{Source, Style};
@@ -253,13 +253,21 @@ impl<'a> Builder<'a, '_> {
                         .marker()
                         .byte_offset()
                         .unwrap_or(self.source.text.len());
-                    return Err(Broken {
-                        suggestion: Some(
-                            "look at the indentation, the quotes and the brackets on this line \
-                             and the one before"
-                                .to_owned(),
-                        ),
-                        ..Broken::new(at..at + 1, format!("not YAML: {}", error.info()))
+                    return Err(match error.kind() {
+                        ErrorKind::UnknownAnchor => Broken {
+                            suggestion: Some(
+                                "put a text that begins with `*` in quotes".to_owned(),
+                            ),
+                            ..Broken::new(at..at + 1, "nothing has this name to point to")
+                        },
+                        _ => Broken {
+                            suggestion: Some(
+                                "look at the indentation, the quotes and the brackets on this \
+                                 line and the one before"
+                                    .to_owned(),
+                            ),
+                            ..Broken::new(at..at + 1, format!("not YAML: {}", error.info()))
+                        },
                     });
                 }
                 None => return Err(Broken::new(0..0, "the file is empty")),

@@ -14,7 +14,7 @@ use super::order::{
 use super::playbook::Playbook;
 use super::program::{Op, Otherwise, Program};
 use super::question::{Answered, Interpreted, Meaning, Question};
-use super::scope::{self, Caller, SlotValue};
+use super::scope::{self, Caller, SlotValue, text_in};
 use crate::flow;
 use crate::words::{DepartmentId, FlowName, Key, Language, PhoneNumber, Texts};
 
@@ -109,7 +109,10 @@ impl Dialog {
 
     /// Returns the department chosen so far.
     pub fn department(&self) -> Option<DepartmentId> {
-        self.slots.get("department").and_then(SlotValue::as_str).map(DepartmentId::from)
+        self.slots
+            .get("department")
+            .and_then(SlotValue::as_str)
+            .map(DepartmentId::from)
     }
 
     /// Returns the value of a slot.
@@ -148,7 +151,9 @@ impl Dialog {
     }
 
     fn answered(&mut self, now: Timestamp) {
-        let Waiting::Start(flow) = &self.waiting else { return };
+        let Waiting::Start(flow) = &self.waiting else {
+            return;
+        };
         let flow = flow.clone();
         match self.enter(&flow) {
             Ok(()) => self.run(now),
@@ -164,12 +169,18 @@ impl Dialog {
     }
 
     fn heard(&mut self, heard: &Heard, now: Timestamp) {
-        let Waiting::Question(question) = &mut self.waiting else { return };
+        let Waiting::Question(question) = &mut self.waiting else {
+            return;
+        };
         question.speaking = false;
         let Some(interpreted) = question.heard(heard, &self.playbook, self.language, now) else {
             return self.missed(Missed::NotUnderstood, now);
         };
-        let Interpreted { language, text, meaning } = interpreted;
+        let Interpreted {
+            language,
+            text,
+            meaning,
+        } = interpreted;
         self.understood(&text, &meaning);
         if language != self.language && !matches!(meaning, Meaning::Nothing(_)) {
             self.language = language;
@@ -216,17 +227,29 @@ impl Dialog {
                 self.meant(meaning, now);
             }
             Waiting::Question(question) => {
-                let missed =
-                    if question.speaking { Missed::NotUnderstood } else { Missed::Silence };
+                let missed = if question.speaking {
+                    Missed::NotUnderstood
+                } else {
+                    Missed::Silence
+                };
                 question.speaking = false;
                 self.missed(missed, now);
             }
             Waiting::Recording { .. } => {
-                let nothing = Recording { file: String::new(), seconds: 0.0, transcript: None };
+                let nothing = Recording {
+                    file: String::new(),
+                    seconds: 0.0,
+                    transcript: None,
+                };
                 self.recorded(&nothing, now);
             }
             Waiting::Order { .. } => {
-                self.done(Done::Refused { reason: "no answer in time".to_owned() }, now);
+                self.done(
+                    Done::Refused {
+                        reason: "no answer in time".to_owned(),
+                    },
+                    now,
+                );
             }
             Waiting::Transfer { .. } => self.transfer_failed("no answer in time", now),
             Waiting::Start(_) | Waiting::Over => {}
@@ -243,15 +266,23 @@ impl Dialog {
 
     /// Acts on what a turn meant.
     fn meant(&mut self, meaning: Meaning, now: Timestamp) {
-        let Waiting::Question(question) = &mut self.waiting else { return };
+        let Waiting::Question(question) = &mut self.waiting else {
+            return;
+        };
         self.deadline = None;
         match meaning {
-            Meaning::Answer { answer, confirm: true } => {
+            Meaning::Answer {
+                answer,
+                confirm: true,
+            } => {
                 question.between = None;
                 question.confirming = Some(answer);
                 self.ask_to_confirm();
             }
-            Meaning::Answer { answer, confirm: false } => self.take(answer, now),
+            Meaning::Answer {
+                answer,
+                confirm: false,
+            } => self.take(answer, now),
             Meaning::Confirmation(true) => {
                 if let Some(answer) = question.confirming.take() {
                     self.take(answer, now);
@@ -275,7 +306,9 @@ impl Dialog {
             Meaning::Repeat => self.put_question(Missed::Nothing, now),
             Meaning::OtherLanguage => {
                 let languages = &self.playbook.shelf.tenant.languages;
-                let other = languages.iter().find(|language| **language != self.language);
+                let other = languages
+                    .iter()
+                    .find(|language| **language != self.language);
                 self.language = other.copied().unwrap_or(self.language);
                 self.put_question(Missed::Nothing, now);
             }
@@ -295,7 +328,9 @@ impl Dialog {
 
     /// Asks again, or gives the question up.
     fn missed(&mut self, missed: Missed, now: Timestamp) {
-        let Waiting::Question(question) = &mut self.waiting else { return };
+        let Waiting::Question(question) = &mut self.waiting else {
+            return;
+        };
         question.confirming = None;
         question.between = None;
         question.typed.clear();
@@ -320,7 +355,9 @@ impl Dialog {
 
     /// Says the question, the shorter or more helpful way after a miss, and listens.
     fn put_question(&mut self, missed: Missed, now: Timestamp) {
-        let Waiting::Question(question) = &mut self.waiting else { return };
+        let Waiting::Question(question) = &mut self.waiting else {
+            return;
+        };
         let again = missed != Missed::Nothing;
         if again || question.tries == 0 {
             question.tries += 1;
@@ -333,7 +370,11 @@ impl Dialog {
             Missed::Nothing | Missed::Wrong => {}
         }
         let text = match tries.checked_sub(2) {
-            Some(retry) => ask.again.get(retry as usize).or(ask.again.last()).unwrap_or(&ask.say),
+            Some(retry) => ask
+                .again
+                .get(retry as usize)
+                .or(ask.again.last())
+                .unwrap_or(&ask.say),
             None => &ask.say,
         };
         if let Err(fault) = self.say(text, ask.barge_in, now) {
@@ -352,8 +393,12 @@ impl Dialog {
     }
 
     fn ask_to_confirm(&mut self) {
-        let Waiting::Question(question) = &self.waiting else { return };
-        let Some(answer) = &question.confirming else { return };
+        let Waiting::Question(question) = &self.waiting else {
+            return;
+        };
+        let Some(answer) = &question.confirming else {
+            return;
+        };
         let phrases = self.playbook.shelf.phrases.clone();
         let aloud = answer.aloud.clone();
         match &question.ask.answer {
@@ -370,7 +415,9 @@ impl Dialog {
 
     /// Reads the keys of the question out.
     fn say_menu_if(&mut self, wanted: bool) {
-        let Waiting::Question(question) = &self.waiting else { return };
+        let Waiting::Question(question) = &self.waiting else {
+            return;
+        };
         if !wanted {
             return;
         }
@@ -393,7 +440,9 @@ impl Dialog {
     }
 
     fn listen(&mut self) {
-        let Waiting::Question(question) = &self.waiting else { return };
+        let Waiting::Question(question) = &self.waiting else {
+            return;
+        };
         if !self.speech {
             return;
         }
@@ -403,11 +452,17 @@ impl Dialog {
             .iter()
             .map(|language| (*language, question.hints(&self.playbook, *language)))
             .collect();
-        self.commands.push(Command::Listen(Listen { expect: question.expect(), languages, hints }));
+        self.commands.push(Command::Listen(Listen {
+            expect: question.expect(),
+            languages,
+            hints,
+        }));
     }
 
     fn recorded(&mut self, recording: &Recording, now: Timestamp) {
-        let Waiting::Recording { into, otherwise } = &self.waiting else { return };
+        let Waiting::Recording { into, otherwise } = &self.waiting else {
+            return;
+        };
         let (into, otherwise) = (into.clone(), *otherwise);
         self.deadline = None;
         let words = recording.transcript.as_deref().unwrap_or_default().trim();
@@ -419,7 +474,9 @@ impl Dialog {
     }
 
     fn done(&mut self, done: Done, now: Timestamp) {
-        let Waiting::Order { into, otherwise } = &self.waiting else { return };
+        let Waiting::Order { into, otherwise } = &self.waiting else {
+            return;
+        };
         let (into, otherwise) = (into.clone(), *otherwise);
         self.deadline = None;
         match done {
@@ -435,16 +492,24 @@ impl Dialog {
     }
 
     fn transfer_failed(&mut self, reason: &str, now: Timestamp) {
-        let Waiting::Transfer { to_operator } = self.waiting else { return };
+        let Waiting::Transfer { to_operator } = self.waiting else {
+            return;
+        };
         self.deadline = None;
         self.note_fault(format!("transfer failed: {reason}"));
-        if to_operator { self.fall_back() } else { self.to_operator(now) }
+        if to_operator {
+            self.fall_back()
+        } else {
+            self.to_operator(now)
+        }
     }
 
     /// Runs until the flow waits for something.
     fn run(&mut self, now: Timestamp) {
         for _ in 0..OPS_PER_EVENT {
-            let Some(frame) = self.stack.last_mut() else { return self.finish() };
+            let Some(frame) = self.stack.last_mut() else {
+                return self.finish();
+            };
             let program = frame.program.clone();
             let Some(op) = program.ops.get(frame.at) else {
                 self.stack.pop();
@@ -457,14 +522,18 @@ impl Dialog {
                 Err(fault) => return self.fault(fault, now),
             }
         }
-        self.fault("the flow goes on without waiting for anything".to_owned(), now);
+        self.fault(
+            "the flow goes on without waiting for anything".to_owned(),
+            now,
+        );
     }
 
     fn step(&mut self, op: &Op, program: &Program, now: Timestamp) -> Result<Step, Fault> {
         match op {
             Op::State(state) => {
                 let (flow, state) = (program.name.to_string(), state.to_string());
-                self.commands.push(Command::Note(Note::State { flow, state }));
+                self.commands
+                    .push(Command::Note(Note::State { flow, state }));
             }
             Op::Notices => {
                 for notice in self.facts.notices.clone() {
@@ -486,7 +555,7 @@ impl Dialog {
             Op::Jump(to) => self.jump(*to),
             Op::Call(flow) => self.enter(flow)?,
             Op::Set(slots) => {
-                for (name, expression) in slots {
+                for (name, expression) in &slots.0 {
                     let value = self.evaluate(expression, now)?;
                     let value = serde_json::to_value(&value).map_err(|e| e.to_string())?;
                     self.set(name, value);
@@ -505,8 +574,10 @@ impl Dialog {
                     silence: std::time::Duration::from_secs(u64::from(record.silence_seconds)),
                     language: self.language,
                 }));
-                self.waiting =
-                    Waiting::Recording { into: record.into.clone(), otherwise: *otherwise };
+                self.waiting = Waiting::Recording {
+                    into: record.into.clone(),
+                    otherwise: *otherwise,
+                };
                 // The words before the beep take time too; the call's own limit is `max`.
                 self.deadline = Some(now + SignedDuration::from_secs(max as i64 + 90));
                 return Ok(Step::Wait);
@@ -570,8 +641,13 @@ impl Dialog {
             return Err(format!("flow {flow} is called more than {DEPTH} deep"));
         }
         let program = self.playbook.programs.get(flow);
-        let program = program.ok_or_else(|| format!("there is no flow {flow}"))?.clone();
-        self.stack.push(Frame { at: program.start, program });
+        let program = program
+            .ok_or_else(|| format!("there is no flow {flow}"))?
+            .clone();
+        self.stack.push(Frame {
+            at: program.start,
+            program,
+        });
         Ok(())
     }
 
@@ -583,7 +659,10 @@ impl Dialog {
 
     fn order(&mut self, order: Order, into: &str, otherwise: Otherwise, now: Timestamp) -> Step {
         self.commands.push(Command::Do(order));
-        self.waiting = Waiting::Order { into: into.to_owned(), otherwise };
+        self.waiting = Waiting::Order {
+            into: into.to_owned(),
+            otherwise,
+        };
         self.deadline = Some(now + ORDER_DEADLINE);
         Step::Wait
     }
@@ -594,12 +673,18 @@ impl Dialog {
         };
         let text = format!("{}T{}", self.text_of(date, now)?, self.text_of(time, now)?);
         let at: jiff::civil::DateTime = text.parse().map_err(|e| format!("{text:?}: {e}"))?;
-        let at = at.to_zoned(self.playbook.zone.clone()).map_err(|e| e.to_string())?;
+        let at = at
+            .to_zoned(self.playbook.zone.clone())
+            .map_err(|e| e.to_string())?;
         Ok(Due::At(at.timestamp()))
     }
 
     fn aim(&self, transfer: &flow::Transfer, now: Timestamp) -> Result<(Target, Handoff), Fault> {
-        let reason = transfer.reason.as_deref().map(|t| self.render(t, now)).transpose()?;
+        let reason = transfer
+            .reason
+            .as_deref()
+            .map(|t| self.render(t, now))
+            .transpose()?;
         if let Some(extension) = &transfer.extension {
             let handoff = self.handoff(reason.unwrap_or_default());
             return Ok((Target::Extension(extension.clone()), handoff));
@@ -607,37 +692,63 @@ impl Dialog {
         if let Some(number) = &transfer.number {
             let number = PhoneNumber::parse(&self.text_of(number, now)?);
             let number = number.map_err(|error| error.to_string())?;
-            return Ok((Target::External(number), self.handoff(reason.unwrap_or_default())));
+            return Ok((
+                Target::External(number),
+                self.handoff(reason.unwrap_or_default()),
+            ));
         }
-        let id = self.department_in(transfer.department.as_deref().unwrap_or("operator.id"), now)?;
-        let department = self.playbook.department(&id).ok_or(format!("no department {id}"))?;
-        let target =
-            Target::Queue { queue: department.queue.clone(), priority: transfer.priority };
+        let id =
+            self.department_in(transfer.department.as_deref().unwrap_or("operator.id"), now)?;
+        let department = self
+            .playbook
+            .department(&id)
+            .ok_or(format!("no department {id}"))?;
+        let target = Target::Queue {
+            queue: department.queue.clone(),
+            priority: transfer.priority,
+        };
         let name = || self.playbook.department_name(&id, self.agents_language());
         Ok((target, self.handoff(reason.unwrap_or_else(name))))
     }
 
     fn agents_language(&self) -> Language {
-        self.playbook.shelf.tenant.mail.language.unwrap_or_else(|| self.playbook.first_language())
+        self.playbook
+            .shelf
+            .tenant
+            .mail
+            .language
+            .unwrap_or_else(|| self.playbook.first_language())
     }
 
     fn handoff(&self, reason: String) -> Handoff {
         let agents = self.agents_language();
         let tenant = &self.playbook.shelf.tenant.name;
-        let tenant = tenant.get(&agents).or(tenant.values().next()).cloned().unwrap_or_default();
+        let tenant = tenant
+            .get(&agents)
+            .or(tenant.values().next())
+            .cloned()
+            .unwrap_or_default();
         let phrase = text_in(&self.playbook.shelf.phrases.whisper, agents);
         let values = minijinja::context! {
-            tenant => tenant, reason => reason, language => agents.code(),
+            tenant => tenant.clone(), reason => reason.clone(), language => agents.code(),
             spoken => self.language.code(),
         };
-        let summary = self.playbook.environment.render_str(phrase, values).unwrap_or_default();
+        let summary = self
+            .playbook
+            .environment
+            .render_str(phrase, values)
+            .unwrap_or_default();
         Handoff {
             caller: self.caller.number.clone(),
             language: Some(self.language),
             reason,
             summary,
             tenant,
-            reference: self.slots.get("reference").and_then(SlotValue::as_str).map(Into::into),
+            reference: self
+                .slots
+                .get("reference")
+                .and_then(SlotValue::as_str)
+                .map(Into::into),
         }
     }
 
@@ -657,10 +768,15 @@ impl Dialog {
         let Some(department) = self.playbook.department(&operator) else {
             return self.fall_back();
         };
-        let target = Target::Queue { queue: department.queue.clone(), priority: 0 };
+        let target = Target::Queue {
+            queue: department.queue.clone(),
+            priority: 0,
+        };
         let reason = match self.department() {
             Some(id) => self.playbook.department_name(&id, self.agents_language()),
-            None => self.playbook.department_name(&operator, self.agents_language()),
+            None => self
+                .playbook
+                .department_name(&operator, self.agents_language()),
         };
         let handoff = self.handoff(reason);
         self.transfer(target, handoff, true);
@@ -677,12 +793,16 @@ impl Dialog {
     }
 
     fn fall_back(&mut self) {
-        self.commands.push(Command::HangUp { outcome: Outcome::FellBack });
+        self.commands.push(Command::HangUp {
+            outcome: Outcome::FellBack,
+        });
         self.over();
     }
 
     fn finish(&mut self) {
-        self.commands.push(Command::HangUp { outcome: Outcome::Completed });
+        self.commands.push(Command::HangUp {
+            outcome: Outcome::Completed,
+        });
         self.over();
     }
 
@@ -698,7 +818,10 @@ impl Dialog {
             SlotValue::String(text) if is_plain(name, text) => text.clone(),
             _ => "***".to_owned(),
         };
-        self.commands.push(Command::Note(Note::Slot { name: name.to_owned(), value: shown }));
+        self.commands.push(Command::Note(Note::Slot {
+            name: name.to_owned(),
+            value: shown,
+        }));
         self.slots.insert(name.to_owned(), value);
     }
 
@@ -714,7 +837,12 @@ impl Dialog {
     }
 
     fn phrase(&mut self, texts: &Texts, values: &[(&str, &str)]) {
-        let values: BTreeMap<&str, &str> = values.iter().copied().collect();
+        let language = ("language", self.language.code());
+        let values: minijinja::Value = values
+            .iter()
+            .chain([&language])
+            .map(|(name, value)| (*name, value.to_string()))
+            .collect();
         let text = text_in(texts, self.language);
         match self.playbook.environment.render_str(text, values) {
             Ok(text) => self.speak(text, true),
@@ -726,7 +854,11 @@ impl Dialog {
         let text = text.trim().to_owned();
         if !text.is_empty() {
             let language = self.language;
-            self.commands.push(Command::Say(Say { language, text, barge_in }));
+            self.commands.push(Command::Say(Say {
+                language,
+                text,
+                barge_in,
+            }));
         }
     }
 
@@ -734,7 +866,10 @@ impl Dialog {
         if !template.contains('{') {
             return Ok(template.to_owned());
         }
-        let rendered = self.playbook.environment.render_str(template, self.seen(now));
+        let rendered = self
+            .playbook
+            .environment
+            .render_str(template, self.seen(now));
         rendered.map_err(|error| format!("text {template:?}: {error}"))
     }
 
@@ -752,7 +887,9 @@ impl Dialog {
         let id = DepartmentId(self.text_of(expression, now)?);
         match self.playbook.department(&id) {
             Some(_) => Ok(id),
-            None => Err(format!("expression {expression:?} gives {id}, which is no department")),
+            None => Err(format!(
+                "expression {expression:?} gives {id}, which is no department"
+            )),
         }
     }
 
@@ -763,13 +900,12 @@ impl Dialog {
 
     fn gathered(
         &self,
-        facts: &BTreeMap<String, String>,
+        facts: &flow::Entries,
         now: Timestamp,
     ) -> Result<Vec<(String, String)>, Fault> {
-        let render = |(name, template): (&String, &String)| {
-            Ok((name.clone(), self.render(template, now)?))
-        };
-        facts.iter().map(render).collect()
+        let render =
+            |(name, template): &(String, String)| Ok((name.clone(), self.render(template, now)?));
+        facts.0.iter().map(render).collect()
     }
 
     fn seen(&self, now: Timestamp) -> minijinja::Value {
@@ -790,16 +926,26 @@ impl Dialog {
                 let slots: Vec<String> = answer
                     .slots
                     .iter()
-                    .map(|(name, value)| format!("{name} = {}", value.as_str().unwrap_or(&value.to_string())))
+                    .map(|(name, value)| {
+                        format!("{name} = {}", value.as_str().unwrap_or(&value.to_string()))
+                    })
                     .collect();
                 let verdict = if *confirm { "confirm" } else { "act" };
-                (Some(slots.join(", ")), answer.confidence, verdict, answer.why.clone())
+                (
+                    Some(slots.join(", ")),
+                    answer.confidence,
+                    verdict,
+                    answer.why.clone(),
+                )
             }
             Meaning::Confirmation(true) => (Some("yes".to_owned()), 1.0, "act", Vec::new()),
             Meaning::Confirmation(false) => (Some("no".to_owned()), 1.0, "ask again", Vec::new()),
-            Meaning::Between([first, second], why) => {
-                (Some(format!("{first} or {second}")), 0.5, "ask which", why.clone())
-            }
+            Meaning::Between([first, second], why) => (
+                Some(format!("{first} or {second}")),
+                0.5,
+                "ask which",
+                why.clone(),
+            ),
             Meaning::Operator => (Some("operator".to_owned()), 1.0, "act", Vec::new()),
             Meaning::Repeat => (Some("repeat".to_owned()), 1.0, "act", Vec::new()),
             Meaning::OtherLanguage => (Some("other_language".to_owned()), 1.0, "act", Vec::new()),
@@ -854,14 +1000,11 @@ impl Missed {
     }
 }
 
-/// Returns the text in a language, else in whichever there is.
-fn text_in(texts: &Texts, language: Language) -> &str {
-    texts.get(&language).or(texts.values().next()).map(String::as_str).unwrap_or_default()
-}
-
 /// Tells whether a slot's value says nothing about a person: names of things, not what was said.
 fn is_plain(name: &str, text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_digit).count();
-    matches!(name, "department" | "wish" | "reference" | "language" | "date" | "time")
-        || (digits == 0 && text.len() <= 24 && !text.contains(' '))
+    matches!(
+        name,
+        "department" | "wish" | "reference" | "language" | "date" | "time"
+    ) || (digits == 0 && text.len() <= 24 && !text.contains(' '))
 }

@@ -44,14 +44,14 @@ pub enum Unplayable {
         source: jiff::Error,
     },
     /// Hours that cannot be read.
-    #[error("tenant {tenant}: hours of {department}: {source}")]
+    #[error("tenant {tenant}: hours of {department}: {findings}")]
     Hours {
         /// The tenant.
         tenant: String,
         /// The department.
         department: String,
         /// Why.
-        source: crate::service::hours::BadHours,
+        findings: String,
     },
 }
 
@@ -71,11 +71,12 @@ impl Playbook {
         for (id, department) in &tenant.departments {
             let hours = department.hours.as_ref().unwrap_or(&tenant.hours);
             let opening =
-                Opening::new(hours, &tenant.holidays, zone.clone()).map_err(|source| {
+                Opening::new(hours, &tenant.holidays, zone.clone()).map_err(|errors| {
+                    let findings: Vec<String> = errors.iter().map(ToString::to_string).collect();
                     Unplayable::Hours {
                         tenant: tenant.tenant.to_string(),
                         department: id.to_string(),
-                        source,
+                        findings: findings.join("; "),
                     }
                 })?;
             openings.insert(id.clone(), opening);
@@ -87,7 +88,14 @@ impl Playbook {
             .collect();
         let vocabulary = Vocabulary::new(&intents(&shelf));
         let environment = scope::environment();
-        Ok(Self { zone, programs, vocabulary, environment, openings, shelf })
+        Ok(Self {
+            zone,
+            programs,
+            vocabulary,
+            environment,
+            openings,
+            shelf,
+        })
     }
 
     /// Returns a department of the tenant.
@@ -107,12 +115,19 @@ impl Playbook {
 
     /// Returns the language that calls begin in.
     pub fn first_language(&self) -> Language {
-        self.shelf.tenant.languages.first().copied().unwrap_or(Language::DA)
+        self.shelf
+            .tenant
+            .languages
+            .first()
+            .copied()
+            .unwrap_or(Language::DA)
     }
 
     /// Returns a department's name aloud.
     pub fn department_name(&self, id: &DepartmentId, language: Language) -> String {
-        let name = self.department(id).and_then(|d| d.name.get(&language).or(d.name.values().next()));
+        let name = self
+            .department(id)
+            .and_then(|d| d.name.get(&language).or(d.name.values().next()));
         name.cloned().unwrap_or_else(|| id.to_string())
     }
 
@@ -138,13 +153,17 @@ fn intents(shelf: &Shelf) -> Vec<Intent> {
             words,
             topics: department.topics.clone(),
             examples: department.examples.clone(),
+            precedence: 0,
         }
     });
-    let others = shelf.intents.iter().map(|(name, wording)| Intent {
+    let others = shelf.intents.iter().map(|(name, intent)| Intent {
         name: name.clone(),
-        words: wording.words.clone(),
-        topics: wording.topics.clone(),
-        examples: wording.examples.clone(),
+        words: intent.words.clone(),
+        topics: intent.topics.clone(),
+        examples: intent.examples.clone(),
+        // "Cancel my appointment at the job centre" is a cancellation; "someone who knows about
+        // passports" is about passports.
+        precedence: if name.0 == "operator" { -1 } else { 1 },
     });
     departments.chain(others).collect()
 }

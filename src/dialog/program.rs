@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::flow::{
-    Ask, Branch, Callback, Cancel, Flow, Hangup, Message, Record, Say, Step, Transfer,
+    Ask, Branch, Callback, Cancel, Entries, Flow, Hangup, Message, Record, Say, Step, Transfer,
 };
 use crate::words::{FlowName, StateName};
 
@@ -24,7 +24,7 @@ pub(super) enum Op {
     JumpUnless(String, Address),
     Jump(Address),
     Call(FlowName),
-    Set(BTreeMap<String, String>),
+    Set(Entries),
     Transfer(Transfer),
     Record(Record, Otherwise),
     Message(Message, Otherwise),
@@ -59,7 +59,11 @@ impl Program {
             writer.ops[at] = Op::Jump(writer.states.get(&state).copied().unwrap_or(end));
         }
         let start = writer.states.get(&flow.start).copied().unwrap_or(end);
-        Self { name: flow.flow.clone(), start, ops: writer.ops }
+        Self {
+            name: flow.flow.clone(),
+            start,
+            ops: writer.ops,
+        }
     }
 }
 
@@ -116,7 +120,10 @@ impl Writer {
     fn branches(&mut self, branches: &[Branch]) {
         let mut ends = Vec::new();
         for branch in branches {
-            let skip = branch.condition.as_ref().map(|condition| (self.hole(), condition));
+            let skip = branch
+                .condition
+                .as_ref()
+                .map(|condition| (self.hole(), condition));
             self.steps(branch.steps.as_deref().unwrap_or_default());
             self.steps(branch.otherwise.as_deref().unwrap_or_default());
             ends.push(self.hole());

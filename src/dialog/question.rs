@@ -16,13 +16,16 @@ use super::program::Otherwise;
 use super::scope::SlotValue;
 use super::speak;
 use crate::flow::{Answer, Ask};
-use crate::understand::{self, Intent, Verdict, Vocabulary};
+use crate::understand::{self, Intent, Match, Verdict, Vocabulary};
 use crate::words::{IntentName, Key, Language};
 
 /// A recogniser surer than this is believed; below it an answer is confirmed.
 const SURE: f32 = 0.6;
 /// An answer of at least this confidence is acted on without asking back.
 const ACT: f32 = 0.8;
+
+/// An intent that is wanted here is worth a question from this score, though another fits better.
+const LIKELY: f32 = 0.4;
 
 /// The question that the dialog waits to have answered.
 #[derive(Debug)]
@@ -114,7 +117,7 @@ impl Question {
     /// Returns words a recogniser may expect; empty where anything may be said.
     pub(super) fn hints(&self, playbook: &Playbook, language: Language) -> Vec<String> {
         let mut hints = match self.expect() {
-            Expect::YesNo => hear::yes_no_words(language),
+            Expect::YesNo => yes_no_words(language),
             Expect::Text | Expect::Digits | Expect::Phone | Expect::Date | Expect::Time => {
                 return Vec::new();
             }
@@ -134,8 +137,14 @@ impl Question {
     /// Returns the keys that answer this question now, and what each is called aloud.
     pub(super) fn menu(&self, playbook: &Playbook, language: Language) -> Vec<(Key, String)> {
         if let Some(between) = &self.between {
-            let names = between.iter().map(|name| intent_aloud(playbook, name, language));
-            return ['1', '2'].into_iter().filter_map(Key::new).zip(names).collect();
+            let names = between
+                .iter()
+                .map(|name| intent_aloud(playbook, name, language));
+            return ['1', '2']
+                .into_iter()
+                .filter_map(Key::new)
+                .zip(names)
+                .collect();
         }
         let mut menu: BTreeMap<Key, String> = BTreeMap::new();
         match &self.ask.answer {
@@ -144,7 +153,10 @@ impl Question {
                     menu.extend(department_keys(playbook, language));
                 }
                 for (key, value) in &self.ask.keys {
-                    menu.insert(*key, intent_aloud(playbook, &IntentName(value.clone()), language));
+                    menu.insert(
+                        *key,
+                        intent_aloud(playbook, &IntentName(value.clone()), language),
+                    );
                 }
             }
             Answer::Department => {
@@ -250,7 +262,11 @@ impl Question {
             Answer::Phone => 8,
             _ => 4,
         };
-        if self.typed.len() >= full { self.typed_out(playbook, language, now) } else { Meaning::More }
+        if self.typed.len() >= full {
+            self.typed_out(playbook, language, now)
+        } else {
+            Meaning::More
+        }
     }
 
     /// Takes what was typed as complete.
@@ -271,13 +287,21 @@ impl Question {
             Answer::Phone => crate::words::PhoneNumber::parse(&typed).ok().map(|number| {
                 self.single(json!(number.e164()), &speak::phone(&number, language), 1.0)
             }),
-            Answer::Date => day_of_keys(&typed, today)
-                .map(|date| self.single(json!(date.to_string()), &speak::date(date, today, language), 1.0)),
+            Answer::Date => day_of_keys(&typed, today).map(|date| {
+                self.single(
+                    json!(date.to_string()),
+                    &speak::date(date, today, language),
+                    1.0,
+                )
+            }),
             Answer::Time => time_of_keys(&typed).map(|time| self.time_answer(time, language, 1.0)),
             _ => None,
         };
         match answer {
-            Some(answer) => Meaning::Answer { confirm: self.ask.confirm == Some(true), answer },
+            Some(answer) => Meaning::Answer {
+                confirm: self.ask.confirm == Some(true),
+                answer,
+            },
             None => Meaning::Nothing(vec![format!("{} keys are no such answer", typed.len())]),
         }
     }
@@ -292,7 +316,12 @@ impl Question {
     ) -> Option<Interpreted> {
         let best = understand::choose(heard, current, &playbook.vocabulary)?;
         let mut order: Vec<&Hypothesis> = vec![best];
-        order.extend(heard.hypotheses.iter().filter(|other| !std::ptr::eq(*other, best)));
+        order.extend(
+            heard
+                .hypotheses
+                .iter()
+                .filter(|other| !std::ptr::eq(*other, best)),
+        );
         let mut first = None;
         for hypothesis in order {
             let meaning = self.meaning(hypothesis, playbook, now);
@@ -310,7 +339,11 @@ impl Question {
     }
 
     fn meaning(&self, hypothesis: &Hypothesis, playbook: &Playbook, now: Timestamp) -> Meaning {
-        let Hypothesis { language, text, confidence } = hypothesis;
+        let Hypothesis {
+            language,
+            text,
+            confidence,
+        } = hypothesis;
         let (language, sureness) = (*language, *confidence);
         let today = now.to_zoned(playbook.zone.clone()).date();
         if self.confirming.is_some()
@@ -319,25 +352,46 @@ impl Question {
             return Meaning::Confirmation(answer.value);
         }
         let direct = match &self.ask.answer {
-            Answer::YesNo => hear::yes_no(text, language)
-                .map(|it| (self.single(json!(it.value), "", it.confidence), vec![it.why])),
+            Answer::YesNo => hear::yes_no(text, language).map(|it| {
+                (
+                    self.single(json!(it.value), "", it.confidence),
+                    vec![it.why],
+                )
+            }),
             Answer::Digits(digits) => hear::digits(text, language)
                 .filter(|it| (digits.min..=digits.max).contains(&(it.value.len() as u8)))
                 .map(|it| {
                     let aloud = speak::digits(&it.value, language);
-                    (self.single(json!(it.value), &aloud, it.confidence), vec![it.why])
+                    (
+                        self.single(json!(it.value), &aloud, it.confidence),
+                        vec![it.why],
+                    )
                 }),
             Answer::Phone => hear::phone(text, language).map(|it| {
                 let aloud = speak::phone(&it.value, language);
                 // A misheard number sends a promise to a stranger, so it is always read back.
-                (self.single(json!(it.value.e164()), &aloud, it.confidence.min(ACT - 0.01)), vec![it.why])
+                (
+                    self.single(
+                        json!(it.value.e164()),
+                        &aloud,
+                        it.confidence.min(ACT - 0.01),
+                    ),
+                    vec![it.why],
+                )
             }),
             Answer::Date => hear::date(text, language, today).map(|it| {
                 let aloud = speak::date(it.value, today, language);
-                (self.single(json!(it.value.to_string()), &aloud, it.confidence), vec![it.why])
+                (
+                    self.single(json!(it.value.to_string()), &aloud, it.confidence),
+                    vec![it.why],
+                )
             }),
-            Answer::Time => hear::time(text, language)
-                .map(|it| (self.time_answer(it.value, language, it.confidence), vec![it.why])),
+            Answer::Time => hear::time(text, language, hear::Daytime::default()).map(|it| {
+                (
+                    self.time_answer(it.value, language, it.confidence),
+                    vec![it.why],
+                )
+            }),
             Answer::Choice(_) => return self.among(&self.choices(), hypothesis, playbook),
             Answer::Intent(_) | Answer::Department => {
                 return self.among(&playbook.vocabulary, hypothesis, playbook);
@@ -356,14 +410,19 @@ impl Question {
         }
         if matches!(self.ask.answer, Answer::Text) && !text.replace("[unk]", "").trim().is_empty() {
             let confirm = self.ask.confirm.unwrap_or(false);
-            return Meaning::Answer { confirm, answer: self.single(json!(text), text, sureness) };
+            return Meaning::Answer {
+                confirm,
+                answer: self.single(json!(text), text, sureness),
+            };
         }
         Meaning::Nothing(vec![format!("no {:?} in {text:?}", self.expect())])
     }
 
     /// What a caller may want at any question: a person, to hear it again, the other language.
     fn house_wish(&self, hypothesis: &Hypothesis, playbook: &Playbook) -> Option<Meaning> {
-        let understanding = playbook.vocabulary.understand(&hypothesis.text, hypothesis.language);
+        let understanding = playbook
+            .vocabulary
+            .understand(&hypothesis.text, hypothesis.language);
         if understanding.verdict != Verdict::Act {
             return None;
         }
@@ -371,31 +430,56 @@ impl Question {
     }
 
     /// Finds one of the intents that this question asks for.
-    fn among(&self, vocabulary: &Vocabulary, hypothesis: &Hypothesis, playbook: &Playbook) -> Meaning {
-        let Hypothesis { text, language, confidence } = hypothesis;
-        let understanding =
-            vocabulary.understand_among(text, *language, &|name| self.wanted(name));
-        let Some(best) = understanding.ranked.first() else {
+    fn among(
+        &self,
+        vocabulary: &Vocabulary,
+        hypothesis: &Hypothesis,
+        playbook: &Playbook,
+    ) -> Meaning {
+        let Hypothesis {
+            text,
+            language,
+            confidence,
+        } = hypothesis;
+        let understanding = vocabulary.understand(text, *language);
+        let first = understanding.ranked.first().map(|best| &best.intent);
+        let ranked: Vec<&Match> = understanding
+            .ranked
+            .iter()
+            .filter(|found| self.wanted(&found.intent))
+            .collect();
+        let Some(best) = ranked.first() else {
             return self
                 .house_wish(hypothesis, playbook)
                 .unwrap_or_else(|| Meaning::Nothing(vec![format!("nothing known in {text:?}")]));
         };
+        let verdict = match understanding.verdict {
+            Verdict::Unclear if ranked.len() < 2 || self.between.is_some() => Verdict::Confirm,
+            verdict if first == Some(&best.intent) => verdict,
+            _ if best.score >= LIKELY => Verdict::Confirm,
+            _ => Verdict::Nothing,
+        };
         let why = best.why.clone();
-        match understanding.verdict {
-            Verdict::Nothing => self.house_wish(hypothesis, playbook).unwrap_or(Meaning::Nothing(why)),
-            Verdict::Unclear if understanding.ranked.len() > 1 && self.between.is_none() => {
-                let second = &understanding.ranked[1];
+        match verdict {
+            Verdict::Nothing => self
+                .house_wish(hypothesis, playbook)
+                .unwrap_or(Meaning::Nothing(why)),
+            Verdict::Unclear => {
+                let second = ranked[1];
                 let why = why.into_iter().chain(second.why.iter().cloned()).collect();
                 Meaning::Between([best.intent.clone(), second.intent.clone()], why)
             }
-            verdict => {
+            Verdict::Act | Verdict::Confirm => {
                 if let Some(wish) = house_meaning(&best.intent) {
                     return wish;
                 }
                 let answer = self.intent(&best.intent, playbook, *language, best.score, why);
                 let doubtful = verdict != Verdict::Act || *confidence < SURE;
                 // Between two, the caller has just chosen: asking again would be a third time.
-                let confirm = self.ask.confirm.unwrap_or(doubtful && self.between.is_none());
+                let confirm = self
+                    .ask
+                    .confirm
+                    .unwrap_or(doubtful && self.between.is_none());
                 Meaning::Answer { answer, confirm }
             }
         }
@@ -420,7 +504,9 @@ impl Question {
 
     /// Returns the vocabulary of a choice.
     fn choices(&self) -> Vocabulary {
-        let Answer::Choice(choices) = &self.ask.answer else { return Vocabulary::new(&[]) };
+        let Answer::Choice(choices) = &self.ask.answer else {
+            return Vocabulary::new(&[]);
+        };
         let intents: Vec<Intent> = choices
             .iter()
             .map(|(name, choice)| {
@@ -429,10 +515,8 @@ impl Question {
                     words.entry(*language).or_default().push(said.clone());
                 }
                 Intent {
-                    name: IntentName(name.clone()),
                     words,
-                    topics: BTreeMap::new(),
-                    examples: BTreeMap::new(),
+                    ..Intent::new(IntentName(name.clone()))
                 }
             })
             .collect();
@@ -441,11 +525,16 @@ impl Question {
 
     /// Returns the keys of a choice: the file's, else 1, 2, 3 … in the order of the file.
     fn choice_keys(&self) -> BTreeMap<Key, String> {
-        let Answer::Choice(choices) = &self.ask.answer else { return BTreeMap::new() };
+        let Answer::Choice(choices) = &self.ask.answer else {
+            return BTreeMap::new();
+        };
         if !self.ask.keys.is_empty() {
             return self.ask.keys.clone();
         }
-        ('1'..='9').filter_map(Key::new).zip(choices.keys().cloned()).collect()
+        ('1'..='9')
+            .filter_map(Key::new)
+            .zip(choices.keys().cloned())
+            .collect()
     }
 
     fn intent(
@@ -460,7 +549,10 @@ impl Question {
         let slots = match (department_of(name), &self.ask.answer) {
             (Some(id), Answer::Department) => vec![(into, json!(id))],
             (Some(id), _) => {
-                vec![("department".to_owned(), json!(id)), (into, json!("department"))]
+                vec![
+                    ("department".to_owned(), json!(id)),
+                    (into, json!("department")),
+                ]
             }
             (None, _) => vec![(into, json!(name))],
         };
@@ -472,7 +564,12 @@ impl Question {
                 .unwrap_or_else(|| name.to_string()),
             _ => intent_aloud(playbook, name, language),
         };
-        Answered { slots, aloud, confidence: score, why }
+        Answered {
+            slots,
+            aloud,
+            confidence: score,
+            why,
+        }
     }
 
     fn single(&self, value: SlotValue, aloud: &str, confidence: f32) -> Answered {
@@ -495,14 +592,43 @@ pub(super) fn intent_aloud(playbook: &Playbook, name: &IntentName, language: Lan
     if let Some(department) = department_of(name) {
         return playbook.department_name(&department, language);
     }
-    let wording = playbook.shelf.intents.get(name);
-    let first = wording.and_then(|wording| wording.words.get(&language)).and_then(|w| w.first());
-    first.cloned().unwrap_or_else(|| name.to_string())
+    let named = playbook
+        .shelf
+        .intents
+        .get(name)
+        .and_then(|intent| intent.name.get(&language));
+    named.cloned().unwrap_or_else(|| name.to_string())
+}
+
+/// Returns what a recogniser may expect as yes or no.
+fn yes_no_words(language: Language) -> Vec<String> {
+    let words: &[&str] = match language {
+        Language::DA => &[
+            "ja",
+            "ja tak",
+            "jo",
+            "nej",
+            "nej tak",
+            "det er rigtigt",
+            "det er forkert",
+        ],
+        Language::EN => &[
+            "yes",
+            "yes please",
+            "no",
+            "no thanks",
+            "that is right",
+            "that is wrong",
+        ],
+        _ => &[],
+    };
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 fn department_keys(playbook: &Playbook, language: Language) -> Vec<(Key, String)> {
     let keys = playbook.shelf.tenant.keys.iter();
-    keys.map(|(key, id)| (*key, playbook.department_name(id, language))).collect()
+    keys.map(|(key, id)| (*key, playbook.department_name(id, language)))
+        .collect()
 }
 
 fn house_meaning(intent: &IntentName) -> Option<Meaning> {
@@ -515,7 +641,10 @@ fn house_meaning(intent: &IntentName) -> Option<Meaning> {
 }
 
 fn sure(answer: Answered) -> Meaning {
-    Meaning::Answer { answer, confirm: false }
+    Meaning::Answer {
+        answer,
+        confirm: false,
+    }
 }
 
 fn pressed(key: Key) -> String {
@@ -528,7 +657,10 @@ fn wrong_key(key: Key) -> Vec<String> {
 
 /// Reads four keys as day and month: the next such day.
 fn day_of_keys(typed: &str, today: civil::Date) -> Option<civil::Date> {
-    let (day, month) = (typed.get(..2)?.parse().ok()?, typed.get(2..4)?.parse().ok()?);
+    let (day, month) = (
+        typed.get(..2)?.parse().ok()?,
+        typed.get(2..4)?.parse().ok()?,
+    );
     (0..=4).find_map(|years| {
         let date = civil::Date::new(today.year() + years, month, day).ok()?;
         (date >= today).then_some(date)
@@ -537,7 +669,14 @@ fn day_of_keys(typed: &str, today: civil::Date) -> Option<civil::Date> {
 
 /// Reads three or four keys as a time of day.
 fn time_of_keys(typed: &str) -> Option<civil::Time> {
-    let padded = if typed.len() <= 2 { format!("{typed:0>2}00") } else { format!("{typed:0>4}") };
-    let (hour, minute) = (padded.get(..2)?.parse().ok()?, padded.get(2..4)?.parse().ok()?);
+    let padded = if typed.len() <= 2 {
+        format!("{typed:0>2}00")
+    } else {
+        format!("{typed:0>4}")
+    };
+    let (hour, minute) = (
+        padded.get(..2)?.parse().ok()?,
+        padded.get(2..4)?.parse().ok()?,
+    );
     civil::Time::new(hour, minute, 0, 0).ok()
 }

@@ -44,6 +44,8 @@ pub struct Dialog {
     waiting: Waiting,
     deadline: Option<Timestamp>,
     typed_ahead: Vec<Key>,
+    /// The caller's words that the last intent was taken from.
+    said: String,
     falling_back: bool,
     commands: Vec<Command>,
 }
@@ -83,6 +85,7 @@ impl Dialog {
             waiting: Waiting::Start(first),
             deadline: None,
             typed_ahead: Vec::new(),
+            said: String::new(),
             falling_back: false,
             commands: Vec::new(),
         }
@@ -184,6 +187,9 @@ impl Dialog {
         self.understood(&text, &meaning);
         if language != self.language && !matches!(meaning, Meaning::Nothing(_)) {
             self.language = language;
+        }
+        if question_is_open(&self.waiting) && matches!(meaning, Meaning::Answer { .. }) {
+            self.said = text;
         }
         self.meant(meaning, now);
     }
@@ -304,12 +310,10 @@ impl Dialog {
             }
             Meaning::Operator => self.to_operator(now),
             Meaning::Repeat => self.put_question(Missed::Nothing, now),
-            Meaning::OtherLanguage => {
-                let languages = &self.playbook.shelf.tenant.languages;
-                let other = languages
-                    .iter()
-                    .find(|language| **language != self.language);
-                self.language = other.copied().unwrap_or(self.language);
+            Meaning::Language(language) => {
+                if self.playbook.shelf.tenant.languages.contains(&language) {
+                    self.language = language;
+                }
                 self.put_question(Missed::Nothing, now);
             }
             Meaning::More => self.deadline = Some(now + KEY_PAUSE),
@@ -749,6 +753,7 @@ impl Dialog {
                 .get("reference")
                 .and_then(SlotValue::as_str)
                 .map(Into::into),
+            whisper: None,
         }
     }
 
@@ -916,6 +921,7 @@ impl Dialog {
             &self.facts,
             self.language,
             self.speech,
+            &self.said,
             now,
         )
     }
@@ -948,7 +954,7 @@ impl Dialog {
             ),
             Meaning::Operator => (Some("operator".to_owned()), 1.0, "act", Vec::new()),
             Meaning::Repeat => (Some("repeat".to_owned()), 1.0, "act", Vec::new()),
-            Meaning::OtherLanguage => (Some("other_language".to_owned()), 1.0, "act", Vec::new()),
+            Meaning::Language(language) => (Some(language.to_string()), 1.0, "act", Vec::new()),
             Meaning::More => return,
             Meaning::Nothing(why) => (None, 0.0, "ask again", why.clone()),
         };
@@ -973,6 +979,17 @@ impl Dialog {
 
     fn note_fault(&mut self, message: String) {
         self.commands.push(Command::Note(Note::Fault { message }));
+    }
+}
+
+/// Tells whether the question is what the caller wants, in their own words.
+fn question_is_open(waiting: &Waiting) -> bool {
+    match waiting {
+        Waiting::Question(question) => {
+            question.confirming.is_none()
+                && matches!(question.ask.answer, flow::Answer::Intent(_))
+        }
+        _ => false,
     }
 }
 

@@ -161,10 +161,7 @@ impl Builtin {
 
 impl House {
     fn guest(&mut self, call: CallId) -> Result<&mut Guest, PbxError> {
-        self.guests
-            .get_mut(&call)
-            .filter(|guest| !guest.ended)
-            .ok_or(PbxError::NoSuchCall)
+        self.guests.get_mut(&call).ok_or(PbxError::NoSuchCall)
     }
 
     fn tell(&mut self, call: CallId, event: &CallEvent) {

@@ -168,3 +168,97 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::pbx::asterisk::wire::{Decoder, Message};
+
+    /// Plays a recorded session to a watch and returns the verdict, and whether it had to be asked
+    /// for because nothing more came.
+    fn watch(name: &str, order: DialOrder, first: &str, action: &str) -> (Dialled, &'static str) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/asterisk");
+        let bytes = std::fs::read(folder.join(format!("{name}.ami.in"))).unwrap();
+        let mut decoder = Decoder::new();
+        decoder.feed(&bytes);
+        let mut watch = Watch::new(order, first.to_owned(), action.to_owned());
+        let mut asked = false;
+        while let Some(message) = decoder.next().unwrap() {
+            let Message::Block(block) = message else {
+                continue;
+            };
+            asked |= block.get("ActionID") == Some(action);
+            if asked && let Progress::Over(dialled) = watch.event(&block) {
+                return (dialled, "by itself");
+            }
+        }
+        assert_eq!(
+            watch.progress(),
+            Progress::Settling,
+            "{name} is still open at its end"
+        );
+        watch.settle();
+        match watch.progress() {
+            Progress::Over(dialled) => (dialled, "after a moment"),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_failed_originate_is_explained_by_its_hangup_cause_whichever_comes_first() {
+        let cases = [
+            ("originate-success", 1, Dialled::Answered),
+            ("originate-busy", 2, Dialled::Busy),
+            ("originate-not-found", 3, Dialled::InvalidNumber),
+            ("originate-no-answer", 4, Dialled::NoAnswer),
+            ("originate-no-such-extension", 5, Dialled::Failed),
+            ("originate-no-such-endpoint", 6, Dialled::Failed),
+            ("originate-unreachable", 7, Dialled::Failed),
+        ];
+        for (name, number, expected) in cases {
+            let first = format!("d0000000-0000-4000-8000-{number:012}");
+            let verdict = watch(name, DialOrder::CallerFirst, &first, "a3");
+            assert_eq!(verdict, (expected, "by itself"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_refused_twin_is_not_mistaken_for_the_living_call() {
+        let first = "d0000000-0000-4000-8000-000000000077";
+        let living = watch("originate-errors", DialOrder::CallerFirst, first, "a7");
+        assert_eq!(living, (Dialled::Answered, "by itself"));
+        let twin = watch("originate-errors", DialOrder::CallerFirst, first, "a8");
+        assert_eq!(twin, (Dialled::Failed, "by itself"));
+    }
+
+    #[test]
+    fn callbacks_through_the_shipped_dialplan_are_judged_by_the_leg_that_matters() {
+        use DialOrder::{AgentFirst, CallerFirst};
+        let cases = [
+            ("caller-first-busy", CallerFirst, Dialled::Busy),
+            (
+                "caller-first-wrong-number",
+                CallerFirst,
+                Dialled::InvalidNumber,
+            ),
+            ("caller-first-no-answer", CallerFirst, Dialled::NoAnswer),
+            ("caller-first-answered", CallerFirst, Dialled::Answered),
+            ("agent-first-busy", AgentFirst, Dialled::Busy),
+            (
+                "agent-first-wrong-number",
+                AgentFirst,
+                Dialled::InvalidNumber,
+            ),
+            ("agent-first-no-answer", AgentFirst, Dialled::NoAnswer),
+            ("agent-first-answered", AgentFirst, Dialled::Answered),
+            ("agent-first-no-agent", AgentFirst, Dialled::NoAgent),
+        ];
+        for (number, (name, order, expected)) in cases.into_iter().enumerate() {
+            let first = format!("c0000000-0000-4000-8000-{:012}", number + 1);
+            let (verdict, _) = watch(&format!("callback-{name}"), order, &first, "p3");
+            assert_eq!(verdict, expected, "{name}");
+        }
+    }
+}

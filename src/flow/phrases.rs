@@ -10,8 +10,6 @@ use crate::words::Texts;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Phrases {
-    /// Tells that no human is speaking; for flows, as `phrases.ai_disclosure`.
-    pub ai_disclosure: Texts,
     /// "Do you mean …?"; `name`.
     pub confirm_intent: Texts,
     /// "Do you mean … or …?"; `first`, `second`.
@@ -58,9 +56,8 @@ pub struct Phrases {
 
 impl Phrases {
     /// Returns every phrase with its name and the variables its templates may use.
-    pub fn all(&self) -> [(&'static str, &Texts, &'static [&'static str]); 22] {
+    pub fn all(&self) -> [(&'static str, &Texts, &'static [&'static str]); 21] {
         [
-            ("ai_disclosure", &self.ai_disclosure, &[]),
             ("confirm_intent", &self.confirm_intent, &["name"]),
             ("which_of", &self.which_of, &["first", "second"]),
             ("press_keys", &self.press_keys, &[]),

@@ -5,6 +5,7 @@
 mod compound;
 mod intent;
 mod language;
+mod score;
 mod stem;
 mod stop;
 pub mod text;
@@ -13,6 +14,6 @@ mod vocabulary;
 #[cfg(test)]
 mod municipality;
 
-pub use intent::{Intent, Match, Understanding, Verdict};
+pub use intent::{ACT, CONFIRM, Intent, MARGIN, Match, PRECEDENCE_SHARE, Understanding, Verdict};
 pub use language::{choose, language_of};
 pub use vocabulary::Vocabulary;

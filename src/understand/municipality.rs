@@ -1,1 +1,1 @@
-//! Work in progress.
+//! A sample municipality.

@@ -2,6 +2,8 @@
 //!
 //! Implementations keep their own link alive; nothing here retries what was sent and not answered.
 
+pub mod asterisk;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -155,7 +155,9 @@ pub(super) struct Request {
 impl Request {
     /// Answers that nothing was sent.
     pub(super) fn not_sent(self, why: &str) {
-        let _ = self.answer.send(Err(PbxError::NotConnected(why.to_owned())));
+        let _ = self
+            .answer
+            .send(Err(PbxError::NotConnected(why.to_owned())));
     }
 }
 
@@ -187,7 +189,10 @@ impl Link {
         let (requests, incoming) = mpsc::channel(COMMANDS);
         let (state_in, state) = watch::channel(LinkState::Down("not connected yet".to_owned()));
         let (news, _) = broadcast::channel(NEWS);
-        let ids = Ids { prefix: format!("h{:08x}", rand::random::<u32>()), last: AtomicU64::new(0) };
+        let ids = Ids {
+            prefix: format!("h{:08x}", rand::random::<u32>()),
+            last: AtomicU64::new(0),
+        };
         let link = Self {
             requests,
             state,
@@ -195,7 +200,14 @@ impl Link {
             ids: Arc::new(ids),
             action_time: times.action,
         };
-        let task = Task { connector, login, times, incoming, state: state_in, news };
+        let task = Task {
+            connector,
+            login,
+            times,
+            incoming,
+            state: state_in,
+            news,
+        };
         tokio::spawn(task.run(stop));
         link
     }
@@ -215,7 +227,11 @@ impl Link {
 
     /// Returns an ActionID that no other action has.
     pub fn action_id(&self) -> String {
-        format!("{}-{}", self.ids.prefix, self.ids.last.fetch_add(1, Ordering::Relaxed) + 1)
+        format!(
+            "{}-{}",
+            self.ids.prefix,
+            self.ids.last.fetch_add(1, Ordering::Relaxed) + 1
+        )
     }
 
     /// Sends an action and waits for its response.
@@ -224,7 +240,9 @@ impl Link {
     /// When nothing could be sent, no answer came in time, or Asterisk refused.
     pub async fn ask(&self, action: Action) -> Result<Block, PbxError> {
         let id = self.action_id();
-        self.send(id, action, false).await.map(|answer| answer.response)
+        self.send(id, action, false)
+            .await
+            .map(|answer| answer.response)
     }
 
     /// Sends an action under an id from [`Self::action_id`], so that its events can be awaited.
@@ -232,7 +250,9 @@ impl Link {
     /// # Errors
     /// As for [`Self::ask`].
     pub async fn ask_as(&self, id: String, action: Action) -> Result<Block, PbxError> {
-        self.send(id, action, false).await.map(|answer| answer.response)
+        self.send(id, action, false)
+            .await
+            .map(|answer| answer.response)
     }
 
     /// Sends an action that is answered with a list and waits for all of it.
@@ -250,7 +270,13 @@ impl Link {
         }
         let (answer, answered) = oneshot::channel();
         let deadline = Instant::now() + self.action_time;
-        let request = Request { id, action, list, deadline, answer };
+        let request = Request {
+            id,
+            action,
+            list,
+            deadline,
+            answer,
+        };
         match tokio::time::timeout_at(deadline, self.requests.send(request)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(PbxError::NotConnected("the link has ended".to_owned())),
@@ -316,7 +342,9 @@ impl<C: Connector> Task<C> {
             }
         };
         tracing::info!(user = %self.login.username, "logged in to Asterisk");
-        session.run(&mut self.incoming, &self.state, &self.news, stop).await
+        session
+            .run(&mut self.incoming, &self.state, &self.news, stop)
+            .await
     }
 
     /// Waits out the pause; requests are refused at once and do not shorten it.

@@ -120,7 +120,10 @@ pub(super) async fn open<C: Connector>(
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Err(End::Lost(format!("cannot connect to Asterisk: {error}"))),
         Err(_) => {
-            return Err(End::Lost(format!("cannot connect to Asterisk within {:?}", times.connect)));
+            return Err(End::Lost(format!(
+                "cannot connect to Asterisk within {:?}",
+                times.connect
+            )));
         }
     };
     let mut session = Session {
@@ -135,7 +138,9 @@ pub(super) async fn open<C: Connector>(
     let challenge = answer.get("Challenge").unwrap_or_default().to_owned();
     if !answer.is_success() || challenge.is_empty() {
         let message = answer.get("Message").unwrap_or("no challenge").to_owned();
-        return Err(End::Refused(format!("Asterisk gives no MD5 challenge: {message}")));
+        return Err(End::Refused(format!(
+            "Asterisk gives no MD5 challenge: {message}"
+        )));
     }
     let key = Action::new("Login")
         .with("AuthType", "MD5")
@@ -159,14 +164,20 @@ async fn read_secret(secret: &Secret) -> Result<String, End> {
         Secret::Text(text) => Ok(text.clone()),
         Secret::File(path) => match tokio::fs::read_to_string(path).await {
             Ok(text) => Ok(text.lines().next().unwrap_or_default().to_owned()),
-            Err(error) => Err(End::Lost(format!("cannot read secret_file {}: {error}", path.display()))),
+            Err(error) => Err(End::Lost(format!(
+                "cannot read secret_file {}: {error}",
+                path.display()
+            ))),
         },
     }
 }
 
 /// The hexadecimal MD5 of challenge and secret.
 fn key(challenge: &str, secret: &str) -> String {
-    let digest = Md5::new().chain_update(challenge).chain_update(secret).finalize();
+    let digest = Md5::new()
+        .chain_update(challenge)
+        .chain_update(secret)
+        .finalize();
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -183,9 +194,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Sends one action of the login and waits for its answer; events are kept.
     async fn step(&mut self, id: &str, action: &Action) -> Result<Block, End> {
         let mut bytes = Vec::new();
-        action.encode(id, &mut bytes).map_err(|error| End::Refused(error.to_string()))?;
+        action
+            .encode(id, &mut bytes)
+            .map_err(|error| End::Refused(error.to_string()))?;
         let deadline = Instant::now() + self.times.connect;
-        let lost = |error: std::io::Error| End::Lost(format!("connection to Asterisk broke: {error}"));
+        let lost =
+            |error: std::io::Error| End::Lost(format!("connection to Asterisk broke: {error}"));
         tokio::time::timeout_at(deadline, self.stream.write_all(&bytes))
             .await
             .map_err(|_| End::Lost("Asterisk does not read".to_owned()))?
@@ -222,7 +236,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 }
                 Err(_) => {
                     let after = self.times.connect;
-                    return Err(End::Lost(format!("Asterisk did not answer {awaited} within {after:?}")));
+                    return Err(End::Lost(format!(
+                        "Asterisk did not answer {awaited} within {after:?}"
+                    )));
                 }
             }
         }
@@ -253,7 +269,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let end = desk.serve(self.stream, self.decoder, incoming, stop).await;
         for (_, pending) in desk.pending.drain() {
-            let _ = pending.answer.send(Err(unanswered(&pending.name, desk.times.action)));
+            let _ = pending
+                .answer
+                .send(Err(unanswered(&pending.name, desk.times.action)));
         }
         end
     }
@@ -268,7 +286,8 @@ impl Desk<'_> {
         stop: &CancellationToken,
     ) -> End {
         let (mut reader, mut writer) = tokio::io::split(stream);
-        let broken = |error: std::io::Error| End::Lost(format!("connection to Asterisk broke: {error}"));
+        let broken =
+            |error: std::io::Error| End::Lost(format!("connection to Asterisk broke: {error}"));
         let begun = Instant::now();
         let mut heard = begun;
         let mut pinged: Option<Instant> = None;
@@ -364,11 +383,15 @@ impl Desk<'_> {
             return request.not_sent("Asterisk does not keep up with the actions");
         }
         if let Err(error) = request.action.encode(&request.id, &mut self.out) {
-            let error = PbxError::Unsendable { field: error.field, why: error.what.to_owned() };
+            let error = PbxError::Unsendable {
+                field: error.field,
+                why: error.what.to_owned(),
+            };
             let _ = request.answer.send(Err(error));
             return;
         }
-        self.deadlines.push_back((request.deadline, request.id.clone()));
+        self.deadlines
+            .push_back((request.deadline, request.id.clone()));
         self.pending.insert(
             request.id,
             Pending {
@@ -386,7 +409,9 @@ impl Desk<'_> {
             && (*deadline <= now || !self.pending.contains_key(id))
         {
             if let Some(pending) = self.pending.remove(id) {
-                let _ = pending.answer.send(Err(unanswered(&pending.name, self.times.action)));
+                let _ = pending
+                    .answer
+                    .send(Err(unanswered(&pending.name, self.times.action)));
             }
             self.deadlines.pop_front();
         }
@@ -402,17 +427,29 @@ impl Desk<'_> {
 
     /// Gives a response to the action it answers.
     fn response(&mut self, block: Block) {
-        let Some(id) = block.get("ActionID").map(str::to_owned) else { return };
-        let Some(pending) = self.pending.get_mut(&id) else { return };
+        let Some(id) = block.get("ActionID").map(str::to_owned) else {
+            return;
+        };
+        let Some(pending) = self.pending.get_mut(&id) else {
+            return;
+        };
         if !block.is_success() {
             let message = block.get("Message").unwrap_or("no reason given").to_owned();
             self.finish(&id, |pending, _| {
-                Err(PbxError::Refused { action: pending.name.clone(), message })
+                Err(PbxError::Refused {
+                    action: pending.name.clone(),
+                    message,
+                })
             });
         } else if pending.items.is_some() {
             pending.response = Some(block);
         } else {
-            self.finish(&id, |_, _| Ok(Answer { response: block, items: Vec::new() }));
+            self.finish(&id, |_, _| {
+                Ok(Answer {
+                    response: block,
+                    items: Vec::new(),
+                })
+            });
         }
     }
 
@@ -447,7 +484,10 @@ impl Desk<'_> {
 
     fn break_list(&mut self, id: &str, why: &str) {
         self.finish(id, |pending, _| {
-            Err(PbxError::Refused { action: pending.name.clone(), message: why.to_owned() })
+            Err(PbxError::Refused {
+                action: pending.name.clone(),
+                message: why.to_owned(),
+            })
         });
     }
 
@@ -470,13 +510,19 @@ impl Desk<'_> {
 }
 
 fn unanswered(action: &str, after: Duration) -> PbxError {
-    PbxError::Unanswered { action: action.to_owned(), after }
+    PbxError::Unanswered {
+        action: action.to_owned(),
+        after,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn the_key_is_the_one_that_asterisk_accepted() {
-        assert_eq!(super::key("645042251", "botsecret"), "c4600aeb566bb35e2593dc5e548ae451");
+        assert_eq!(
+            super::key("645042251", "botsecret"),
+            "c4600aeb566bb35e2593dc5e548ae451"
+        );
     }
 }

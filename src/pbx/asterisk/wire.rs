@@ -32,12 +32,18 @@ pub enum Kind {
 impl Block {
     /// Returns the value of the first header with this key, in any case.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v.as_str())
+        self.0
+            .iter()
+            .find(|(k, _)| k.eq_ignore_ascii_case(key))
+            .map(|(_, v)| v.as_str())
     }
 
     /// Returns the values of all headers with this key, in any case, in wire order.
     pub fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v.as_str())
+        self.0
+            .iter()
+            .filter(move |(k, _)| k.eq_ignore_ascii_case(key))
+            .map(|(_, v)| v.as_str())
     }
 
     /// Returns the first value as a number.
@@ -61,13 +67,13 @@ impl Block {
 
     /// Tells whether this is the event with this name.
     pub fn is_event(&self, name: &str) -> bool {
-        self.event().is_some_and(|event| event.eq_ignore_ascii_case(name))
+        self.event()
+            .is_some_and(|event| event.eq_ignore_ascii_case(name))
     }
 
     /// Tells whether this is an answer that begins with `Success` or `Goodbye`.
     pub fn is_success(&self) -> bool {
-        self.kind() == Kind::Response
-            && !self.0[0].1.eq_ignore_ascii_case("Error")
+        self.kind() == Kind::Response && !self.0[0].1.eq_ignore_ascii_case("Error")
     }
 }
 
@@ -125,7 +131,10 @@ impl Decoder {
     ///
     /// # Errors
     /// When the peer is no Asterisk or a block passes [`MAX_BLOCK`].
-    #[allow(clippy::should_implement_trait, reason = "a decoder is fed between the calls")]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "a decoder is fed between the calls"
+    )]
     pub fn next(&mut self) -> Result<Option<Message>, Malformed> {
         while let Some(line) = self.line()? {
             if !self.greeted {
@@ -151,7 +160,10 @@ impl Decoder {
     /// Takes one line without its end; a bare LF ends a line, too.
     fn line(&mut self) -> Result<Option<String>, Malformed> {
         let limit = if self.greeted { MAX_BLOCK } else { MAX_BANNER };
-        let Some(end) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') else {
+        let Some(end) = self.buffer[self.searched..]
+            .iter()
+            .position(|byte| *byte == b'\n')
+        else {
             self.searched = self.buffer.len();
             self.within(self.size + self.buffer.len() - self.read, limit)?;
             return Ok(None);
@@ -175,8 +187,13 @@ impl Decoder {
         if !self.greeted {
             return Err(Malformed::NoBanner(rest.chars().take(60).collect()));
         }
-        let first = self.block.first().map(|(key, value)| format!("{key}: {value}"));
-        Err(Malformed::TooLong(first.unwrap_or_else(|| rest.chars().take(60).collect())))
+        let first = self
+            .block
+            .first()
+            .map(|(key, value)| format!("{key}: {value}"));
+        Err(Malformed::TooLong(
+            first.unwrap_or_else(|| rest.chars().take(60).collect()),
+        ))
     }
 }
 
@@ -194,7 +211,10 @@ fn header(line: &str) -> (String, String) {
         colon = close + 1;
     }
     let value = &line[colon + 1..];
-    (line[..colon].to_owned(), value.strip_prefix(' ').unwrap_or(value).to_owned())
+    (
+        line[..colon].to_owned(),
+        value.strip_prefix(' ').unwrap_or(value).to_owned(),
+    )
 }
 
 /// Why an action cannot be written down. Nothing of it was sent.
@@ -217,7 +237,10 @@ pub struct Action {
 impl Action {
     /// Makes an action without headers.
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), headers: Vec::new() }
+        Self {
+            name: name.to_owned(),
+            headers: Vec::new(),
+        }
     }
 
     /// Adds a header.
@@ -246,7 +269,10 @@ impl Action {
 
     /// Returns the first value of a header.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.headers.iter().find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v.as_str())
+        self.headers
+            .iter()
+            .find(|(k, _)| k.eq_ignore_ascii_case(key))
+            .map(|(_, v)| v.as_str())
     }
 
     /// Writes the action with this id behind what `out` already holds.
@@ -255,7 +281,9 @@ impl Action {
     /// When a key or value holds a line end, a NUL, or a key a colon; `out` is then unchanged.
     pub fn encode(&self, id: &str, out: &mut Vec<u8>) -> Result<(), Unsendable> {
         let head = [("Action", self.name.as_str()), ("ActionID", id)];
-        let all = head.into_iter().chain(self.headers.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+        let all = head
+            .into_iter()
+            .chain(self.headers.iter().map(|(k, v)| (k.as_str(), v.as_str())));
         let mut text = String::new();
         for (key, value) in all {
             refuse(key, key, true)?;
@@ -275,7 +303,9 @@ impl fmt::Debug for Action {
     /// Shows the name and the keys only: values hold callers' numbers and login keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.name)?;
-        f.debug_list().entries(self.headers.iter().map(|(key, _)| key)).finish()
+        f.debug_list()
+            .entries(self.headers.iter().map(|(key, _)| key))
+            .finish()
     }
 }
 
@@ -287,7 +317,10 @@ fn refuse(key: &str, text: &str, is_key: bool) -> Result<(), Unsendable> {
         _ => None,
     });
     match what {
-        Some(what) => Err(Unsendable { field: key.escape_debug().to_string(), what }),
+        Some(what) => Err(Unsendable {
+            field: key.escape_debug().to_string(),
+            what,
+        }),
         None => Ok(()),
     }
 }
@@ -323,7 +356,8 @@ mod tests {
 
     #[test]
     fn an_originate_response_is_an_event_though_it_has_a_response_line() {
-        let block = &blocks(b"Event: OriginateResponse\r\nActionID: a2\r\nResponse: Success\r\n\r\n")[0];
+        let block =
+            &blocks(b"Event: OriginateResponse\r\nActionID: a2\r\nResponse: Success\r\n\r\n")[0];
         assert_eq!(block.kind(), Kind::Event);
         assert_eq!(block.get("response"), Some("Success"));
         assert!(!block.is_success());
@@ -331,14 +365,21 @@ mod tests {
 
     #[test]
     fn repeated_keys_are_all_kept_in_order() {
-        let block = &blocks(b"Response: Success\r\nOutput: one\r\nOutput:  two \r\nOutput:\r\n\r\n")[0];
-        assert_eq!(block.all("OUTPUT").collect::<Vec<_>>(), ["one", " two ", ""]);
+        let block =
+            &blocks(b"Response: Success\r\nOutput: one\r\nOutput:  two \r\nOutput:\r\n\r\n")[0];
+        assert_eq!(
+            block.all("OUTPUT").collect::<Vec<_>>(),
+            ["one", " two ", ""]
+        );
     }
 
     #[test]
     fn a_channel_name_in_a_key_may_hold_a_colon() {
         let block = &blocks(b"Event: X\nChanVariable(SIP/10.0.0.1:5060-01;1): A=b:c\n\n")[0];
-        assert_eq!(block.get("ChanVariable(SIP/10.0.0.1:5060-01;1)"), Some("A=b:c"));
+        assert_eq!(
+            block.get("ChanVariable(SIP/10.0.0.1:5060-01;1)"),
+            Some("A=b:c")
+        );
     }
 
     #[test]
@@ -359,7 +400,10 @@ mod tests {
     fn another_service_is_named_by_its_first_line() {
         let error = decode(&[b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n"]).unwrap_err();
         insta::assert_snapshot!(error, @r#"the peer is no Asterisk manager: its first line is "HTTP/1.1 400 Bad Request"; check host and port"#);
-        assert!(decode(&[&[0x16; 2000]]).is_err(), "a first line without an end");
+        assert!(
+            decode(&[&[0x16; 2000]]).is_err(),
+            "a first line without an end"
+        );
     }
 
     #[test]
@@ -386,14 +430,22 @@ mod tests {
     #[test]
     fn a_line_break_in_a_value_is_refused_and_nothing_is_written() {
         let mut out = b"kept".to_vec();
-        for (key, value) in
-            [("Value", "a\r\nAction: Logoff"), ("Value", "a\0b"), ("Va:lue", "a"), ("V\n", "a")]
-        {
-            let error = Action::new("Setvar").with(key, value).encode("a1", &mut out);
+        for (key, value) in [
+            ("Value", "a\r\nAction: Logoff"),
+            ("Value", "a\0b"),
+            ("Va:lue", "a"),
+            ("V\n", "a"),
+        ] {
+            let error = Action::new("Setvar")
+                .with(key, value)
+                .encode("a1", &mut out);
             assert!(error.is_err(), "{key:?} {value:?}");
         }
         assert_eq!(out, b"kept");
-        let error = Action::new("Setvar").with("Value", "a\nb").encode("a1", &mut out).unwrap_err();
+        let error = Action::new("Setvar")
+            .with("Value", "a\nb")
+            .encode("a1", &mut out)
+            .unwrap_err();
         insta::assert_snapshot!(error, @"Value holds a line break, which would be read as a command of its own");
     }
 
@@ -413,7 +465,9 @@ mod tests {
 
     #[test]
     fn a_debug_line_shows_no_values() {
-        let action = Action::new("Login").with("Username", "bot").with("Key", "c4600aeb");
+        let action = Action::new("Login")
+            .with("Username", "bot")
+            .with("Key", "c4600aeb");
         assert_eq!(format!("{action:?}"), r#"Login["Username", "Key"]"#);
     }
 

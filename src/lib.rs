@@ -11,6 +11,7 @@
 
 pub mod call;
 pub mod cli;
+pub mod config;
 pub mod dialog;
 pub mod flow;
 pub mod http;

@@ -1,1 +1,24 @@
+//! AudioSocket: the little TCP protocol over which Asterisk hands a call's audio to a program.
+//!
+//! [`frame`] turns bytes into frames and back and is pure; [`server`] accepts calls, [`client`] places
+//! them, [`stream`] reads and writes frames on any byte stream, [`pace`] is the 20 ms clock that audio
+//! leaves by, and [`mulaw`] undoes the one codec Asterisk sends by mistake. The crate mixes,
+//! resamples and recognises nothing, and it writes no log: what went wrong is returned.
+//!
+//! Figures about the wire were measured against Asterisk 22.10.1; kinds 0x11 to 0x18 are those of its
+//! `res_audiosocket.h`.
 
+pub mod client;
+pub mod frame;
+pub mod mulaw;
+pub mod pace;
+pub mod server;
+pub mod session;
+pub mod stream;
+
+pub use client::Client;
+pub use frame::{Audio, Decoder, Digit, Frame, Malformed, Rate, Unsendable, encode};
+pub use pace::{Clock, Pace, Tick};
+pub use server::Server;
+pub use session::Session;
+pub use stream::{FrameReader, FrameWriter, ReadError, WriteError};

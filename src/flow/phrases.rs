@@ -22,6 +22,13 @@ pub struct Phrases {
     pub press_yes_no: Texts,
     /// Asks for digits by keys, ended with hash.
     pub enter_digits: Texts,
+    /// Asks for day and month by four keys.
+    pub enter_date: Texts,
+    /// Asks for a time by four keys.
+    pub enter_time: Texts,
+    /// What an agent hears before the caller, in the agents' language; `tenant`, `reason`,
+    /// `language` (the agents') and `spoken` (the caller's), as codes.
+    pub whisper: Texts,
     /// The caller said something that means nothing here.
     pub not_understood: Texts,
     /// The caller said nothing.
@@ -50,7 +57,7 @@ pub struct Phrases {
 
 impl Phrases {
     /// Returns every phrase with its name and the variables its templates may use.
-    pub fn all(&self) -> [(&'static str, &Texts, &'static [&'static str]); 18] {
+    pub fn all(&self) -> [(&'static str, &Texts, &'static [&'static str]); 21] {
         [
             ("confirm_intent", &self.confirm_intent, &["name"]),
             ("which_of", &self.which_of, &["first", "second"]),
@@ -58,6 +65,13 @@ impl Phrases {
             ("press_key", &self.press_key, &["key", "name"]),
             ("press_yes_no", &self.press_yes_no, &[]),
             ("enter_digits", &self.enter_digits, &[]),
+            ("enter_date", &self.enter_date, &[]),
+            ("enter_time", &self.enter_time, &[]),
+            (
+                "whisper",
+                &self.whisper,
+                &["tenant", "reason", "language", "spoken"],
+            ),
             ("not_understood", &self.not_understood, &[]),
             ("not_heard", &self.not_heard, &[]),
             ("wrong_key", &self.wrong_key, &[]),

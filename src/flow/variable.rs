@@ -26,12 +26,14 @@ const DEPARTMENT: &[(&str, &str)] = &[
         "when it opens next, written out; empty when not within a month",
     ),
     ("wait", "the expected wait in seconds"),
-    (
-        "long_wait",
-        "whether that is so long that the tenant offers a callback",
-    ),
     ("waiting", "how many callers are waiting"),
     ("agents_free", "how many agents could take a call now"),
+    ("agents", "how many agents are logged in"),
+    ("queue", "its queue on the PBX"),
+    (
+        "overflow",
+        "the id of where callers go when it cannot take them",
+    ),
     ("mail", "where its mail goes"),
     (
         "appointments",
@@ -46,6 +48,10 @@ pub const VARIABLES: &[Variable] = &[
         parts: &[
             ("id", "its short name"),
             (
+                "offer_callback_from",
+                "the wait in seconds from which a callback is offered",
+            ),
+            (
                 "name",
                 "what it is called aloud, in the language of the call",
             ),
@@ -57,6 +63,7 @@ pub const VARIABLES: &[Variable] = &[
         parts: &[
             ("number", "the number in E.164; empty when withheld"),
             ("known", "whether the number is known"),
+            ("name", "the name that the PBX shows, if any"),
         ],
         about: "who calls",
     },
@@ -74,14 +81,6 @@ pub const VARIABLES: &[Variable] = &[
         name: "operator",
         parts: DEPARTMENT,
         about: "the department that takes everyone who wants a person",
-    },
-    Variable {
-        name: "callback",
-        parts: &[
-            ("reason", "what the callback is about"),
-            ("reference", "its reference"),
-        ],
-        about: "the callback that this call carries out; only in the flow `callback_connect`",
     },
     Variable {
         name: "modules",
@@ -108,7 +107,7 @@ pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "said",
         parts: &[],
-        about: "the caller's words that the last intent was taken from; empty when it came by key",
+        about: "the caller's words that the last intent was taken from, if any",
     },
     Variable {
         name: "now",
@@ -119,6 +118,11 @@ pub const VARIABLES: &[Variable] = &[
         name: "today",
         parts: &[],
         about: "the day, such as `2026-05-03`, in the tenant's time zone",
+    },
+    Variable {
+        name: "phrases",
+        parts: &[],
+        about: "the dialog's own sentences by their names, such as `phrases.goodbye`",
     },
     Variable {
         name: "notices",
@@ -139,3 +143,6 @@ pub const FILTERS: &[(&str, &str)] = &[
     ("spell", "letter by letter"),
     ("list", "a list joined with commas and \"and\""),
 ];
+
+/// Slots that are filled before a flow begins that carries out a callback.
+pub const CALLBACK_SLOTS: &[&str] = &["department", "reason", "reference"];

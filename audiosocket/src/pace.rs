@@ -1,0 +1,217 @@
+//! The clock that audio leaves by: one tick every 20 ms, counted from a fixed start.
+//!
+//! Asterisk neither buffers nor paces what it is sent, so every delay of this clock is heard by the
+//! caller. [`Pace`] is the arithmetic alone, [`Clock`] waits for its ticks. A tick that was slept through
+//! is skipped and counted, never made up for by a burst; whoever plays audio decides what to leave out.
+
+use crate::frame::FRAME_TIME;
+use std::pin::Pin;
+use std::time::Duration;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Ticks at whole multiples of a period since a start: no error adds up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pace {
+    period: Duration,
+    next: u64,
+    skipped: u64,
+}
+
+/// One tick that has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tick {
+    /// Its number; tick 0 is due at the start, tick n exactly n periods later.
+    pub number: u64,
+    /// How long after its due time it was taken; always less than a period.
+    pub late: Duration,
+    /// Ticks before it that were skipped because nobody came in time.
+    pub skipped: u64,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace::new()
+    }
+}
+
+impl Pace {
+    /// Starts a pace of one tick per 20 ms.
+    pub fn new() -> Pace {
+        Pace::every(FRAME_TIME)
+    }
+
+    /// Starts a pace of another period; a period of zero counts as one nanosecond.
+    pub fn every(period: Duration) -> Pace {
+        Pace {
+            period: period.max(Duration::from_nanos(1)),
+            next: 0,
+            skipped: 0,
+        }
+    }
+
+    /// Returns when the next tick is due, since the start.
+    pub fn due(&self) -> Duration {
+        at(self.period, self.next)
+    }
+
+    /// Takes the tick of `now` (since the start), `None` while the next one is not yet due.
+    pub fn take(&mut self, now: Duration) -> Option<Tick> {
+        if now < self.due() {
+            return None;
+        }
+        let number = u64::try_from(now.as_nanos() / self.period.as_nanos()).unwrap_or(u64::MAX - 1);
+        let skipped = number - self.next;
+        self.next = number + 1;
+        self.skipped += skipped;
+        Some(Tick {
+            number,
+            late: now.saturating_sub(at(self.period, number)),
+            skipped,
+        })
+    }
+
+    /// Returns how many ticks were skipped since the start.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+}
+
+fn at(period: Duration, number: u64) -> Duration {
+    Duration::from_nanos_u128(period.as_nanos().saturating_mul(u128::from(number)))
+}
+
+/// A [`Pace`] on tokio's monotonic clock.
+///
+/// Calls that share one start share their ticks, so one timer wake-up serves them all.
+#[derive(Debug)]
+pub struct Clock {
+    start: Instant,
+    pace: Pace,
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl Default for Clock {
+    fn default() -> Clock {
+        Clock::start()
+    }
+}
+
+impl Clock {
+    /// Starts a 20 ms clock now.
+    pub fn start() -> Clock {
+        Clock::starting_at(Instant::now())
+    }
+
+    /// Starts a 20 ms clock with tick 0 at `start`; ticks already past are skipped.
+    pub fn starting_at(start: Instant) -> Clock {
+        Clock::with(Pace::new(), start)
+    }
+
+    /// Runs any pace from `start`.
+    pub fn with(pace: Pace, start: Instant) -> Clock {
+        Clock {
+            start,
+            alarm: Box::pin(sleep_until(start + pace.due())),
+            pace,
+        }
+    }
+
+    /// Waits for the next tick; dropping the wait loses none.
+    pub async fn tick(&mut self) -> Tick {
+        loop {
+            if let Some(tick) = self.pace.take(self.start.elapsed()) {
+                let due = self.start + self.pace.due();
+                self.alarm.as_mut().reset(due);
+                return tick;
+            }
+            self.alarm.as_mut().await;
+        }
+    }
+
+    /// Returns how many ticks were skipped since the start.
+    pub fn skipped(&self) -> u64 {
+        self.pace.skipped()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HOUR_TICKS: u64 = 180_000;
+
+    #[test]
+    fn a_tick_is_taken_once() {
+        let mut pace = Pace::new();
+        assert!(pace.take(Duration::ZERO).is_some());
+        assert_eq!(pace.take(Duration::from_millis(19)), None);
+        assert_eq!(pace.due(), FRAME_TIME);
+    }
+
+    #[test]
+    fn ticks_slept_through_are_skipped_and_counted() {
+        let mut pace = Pace::new();
+        pace.take(Duration::ZERO);
+        let late = pace.take(Duration::from_millis(107));
+        let late_by = Duration::from_millis(7);
+        assert_eq!(
+            late,
+            Some(Tick {
+                number: 5,
+                late: late_by,
+                skipped: 4
+            })
+        );
+        assert_eq!(
+            (pace.skipped(), pace.due()),
+            (4, Duration::from_millis(120))
+        );
+    }
+
+    #[test]
+    fn a_time_beyond_all_numbers_does_not_panic() {
+        let mut pace = Pace::every(Duration::ZERO);
+        assert!(pace.take(Duration::MAX).is_some());
+        pace.take(Duration::MAX);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        #[test]
+        fn no_drift_over_an_hour(lateness in prop::collection::vec(0_u64..19_999_999, 97)) {
+            let mut pace = Pace::new();
+            for number in 0..HOUR_TICKS {
+                let late = Duration::from_nanos(lateness[number as usize % lateness.len()]);
+                let tick = pace.take(pace.due() + late);
+                prop_assert_eq!(tick, Some(Tick { number, late, skipped: 0 }));
+            }
+            prop_assert_eq!(pace.due(), Duration::from_secs(3_600));
+        }
+
+        #[test]
+        fn every_tick_is_taken_or_counted(naps in prop::collection::vec(0_u64..90_000_000, 1..200)) {
+            let mut pace = Pace::new();
+            let (mut now, mut taken) = (Duration::ZERO, 0);
+            for nap in naps {
+                now += Duration::from_nanos(nap);
+                taken += u64::from(pace.take(now).is_some());
+                let elapsed = now.as_nanos() / FRAME_TIME.as_nanos() + 1;
+                prop_assert_eq!(u128::from(taken + pace.skipped()), elapsed);
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn the_clock_waits_for_its_ticks() {
+        let start = Instant::now();
+        let mut clock = Clock::starting_at(start);
+        let mut number = 0;
+        while number < 3 {
+            let tick = clock.tick().await;
+            assert!(start.elapsed() >= FRAME_TIME * u32::try_from(tick.number).unwrap());
+            number = tick.number;
+        }
+    }
+}

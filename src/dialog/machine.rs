@@ -843,11 +843,8 @@ impl Dialog {
 
     fn phrase(&mut self, texts: &Texts, values: &[(&str, &str)]) {
         let language = ("language", self.language.code());
-        let values: minijinja::Value = values
-            .iter()
-            .chain([&language])
-            .map(|(name, value)| (*name, value.to_string()))
-            .collect();
+        let values = values.iter().chain([&language]);
+        let values = minijinja::Value::from_pairs(values.map(|(name, value)| (*name, *value)));
         let text = text_in(texts, self.language);
         match self.playbook.environment.render_str(text, values) {
             Ok(text) => self.speak(text, true),

@@ -18,5 +18,6 @@ pub mod tone;
 
 pub use asterisk::Asterisk;
 
+pub use phone::Phone;
 pub use process::Process;
 pub use record::Record;

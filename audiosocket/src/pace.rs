@@ -9,6 +9,9 @@ use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
+const LONGEST_PERIOD: Duration = Duration::from_secs(3_600);
+
 /// Ticks at whole multiples of a period since a start: no error adds up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pace {
@@ -40,10 +43,10 @@ impl Pace {
         Pace::every(FRAME_TIME)
     }
 
-    /// Starts a pace of another period; a period of zero counts as one nanosecond.
+    /// Starts a pace of another period; held between a millisecond (timers are no finer) and an hour.
     pub fn every(period: Duration) -> Pace {
         Pace {
-            period: period.max(Duration::from_nanos(1)),
+            period: period.clamp(SHORTEST_PERIOD, LONGEST_PERIOD),
             next: 0,
             skipped: 0,
         }
@@ -56,12 +59,9 @@ impl Pace {
 
     /// Takes the tick of `now` (since the start), `None` while the next one is not yet due.
     pub fn take(&mut self, now: Duration) -> Option<Tick> {
-        if now < self.due() {
-            return None;
-        }
-        let number = u64::try_from(now.as_nanos() / self.period.as_nanos()).unwrap_or(u64::MAX - 1);
-        let skipped = number - self.next;
-        self.next = number + 1;
+        let number = u64::try_from(now.as_nanos() / self.period.as_nanos()).ok()?;
+        let skipped = number.checked_sub(self.next)?;
+        self.next = number.checked_add(1)?;
         self.skipped += skipped;
         Some(Tick {
             number,
@@ -77,7 +77,8 @@ impl Pace {
 }
 
 fn at(period: Duration, number: u64) -> Duration {
-    Duration::from_nanos_u128(period.as_nanos().saturating_mul(u128::from(number)))
+    let nanos = period.as_nanos().saturating_mul(u128::from(number));
+    Duration::from_nanos_u128(nanos.min(Duration::MAX.as_nanos()))
 }
 
 /// A [`Pace`] on tokio's monotonic clock.
@@ -171,9 +172,13 @@ mod tests {
 
     #[test]
     fn a_time_beyond_all_numbers_does_not_panic() {
-        let mut pace = Pace::every(Duration::ZERO);
-        assert!(pace.take(Duration::MAX).is_some());
-        pace.take(Duration::MAX);
+        for period in [Duration::ZERO, FRAME_TIME, Duration::MAX] {
+            let mut pace = Pace::every(period);
+            for now in [Duration::MAX, Duration::MAX, Duration::ZERO] {
+                pace.take(now);
+                let _due = pace.due();
+            }
+        }
     }
 
     proptest! {

@@ -225,7 +225,7 @@ fn any_frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         1 => Just(Frame::Hangup),
         1 => any::<u128>().prop_map(|id| Frame::Id(Uuid::from_u128(id))),
-        1 => keys.prop_map(|key| Frame::Dtmf(Digit::new(key).unwrap())),
+        1 => keys.prop_map(|key| Frame::Dtmf(Digit::new(key).expect("a key"))),
         4 => (any_rate, prop::collection::vec(any::<i16>(), 1..400))
             .prop_map(|(rate, samples)| Frame::Audio(Audio::from_samples(rate, &samples))),
         1 => prop::collection::vec(any::<u8>(), 0..40).prop_map(|code| Frame::Error(code.into())),

@@ -4,6 +4,7 @@
  *
  * It echoes frames as they come, without a clock, and checks as little as it can. Loopback only.
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>

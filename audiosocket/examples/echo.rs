@@ -2,29 +2,37 @@
 //!
 //!     cargo run --release -p audiosocket --example echo -- 127.0.0.1:9092
 //!
-//! One thread serves all calls. A clock per call would wake it for each call and tick; here four rounds,
-//! 5 ms apart, each serve a quarter of the calls, so that a tick costs one wake-up per round
-//! and one read and one write per call.
+//! One thread serves all calls. Waking it for a frame's arrival and again for its tick would cost twice, so a
+//! call's ticks lie a little after the time its frames come: a frame leaves as it comes, within its own
+//! tick's leeway, and the clock speaks up only for a call whose frame is missing. All ticks lie on one
+//! grid of 5 ms, so that the timer wakes the thread 200 times a second at most.
 
 use audiosocket::frame::{Frame, Rate};
 use audiosocket::server::{Config, Server};
-use audiosocket::stream::{FrameReader, FrameWriter, Ready};
+use audiosocket::stream::FrameWriter;
 use audiosocket::{Audio, Clock, Session};
 use std::collections::VecDeque;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-const ROUNDS: u32 = 4;
-const ROUND_OFFSET: Duration = Duration::from_millis(5);
 const CALLS: usize = 2000;
+
+/// Distance of the points in time at which calls may have their ticks.
+const GRID: Duration = Duration::from_millis(5);
+
+/// How long a tick waits for its frame at least; up to a grid distance more.
+const PATIENCE: Duration = Duration::from_millis(4);
+
+/// How long before its tick a frame may leave: the longest patience and 3 ms for frames that come early.
+const LEEWAY: Duration = Duration::from_millis(12);
 
 /// Frames a call may be behind; older ones are dropped. One second.
 const QUEUE_FRAMES: usize = 50;
 
+/// 20 ms of silence at the highest rate.
 const SILENCE: [u8; 7680] = [0; 7680];
 
 #[tokio::main(flavor = "current_thread")]
@@ -42,75 +50,76 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut server = Server::new(TcpListener::bind(address).await?, config);
     println!("listening on {}", server.address()?);
 
-    let start = Instant::now();
-    let rounds: Vec<mpsc::Sender<Session>> = (0..ROUNDS)
-        .map(|round| {
-            let (seat, newcomers) = mpsc::channel(16);
-            tokio::spawn(go_round(
-                Clock::starting_at(start + ROUND_OFFSET * round),
-                newcomers,
-            ));
-            seat
-        })
-        .collect();
-    for round in rounds.iter().cycle() {
-        loop {
-            match server.accept().await {
-                Ok(session) => {
-                    round.send(session).await?;
-                    break;
-                }
-                Err(error) => eprintln!("{error}"),
-            }
+    let epoch = Instant::now();
+    loop {
+        match server.accept().await {
+            Ok(session) => drop(tokio::spawn(echo(session, epoch))),
+            Err(error) => eprintln!("{error}"),
         }
     }
-    Ok(())
 }
 
-/// Serves a share of the calls at each tick of one clock.
-async fn go_round(mut clock: Clock, mut newcomers: mpsc::Receiver<Session>) {
-    let mut calls: Vec<Echo> = Vec::new();
-    loop {
-        clock.tick().await;
-        while let Ok(session) = newcomers.try_recv() {
-            calls.push(Echo::new(session));
+/// Sends a call's frames back, one per tick of its own clock.
+async fn echo(session: Session, epoch: Instant) {
+    let (mut reader, writer) = session.split();
+    let mut clock = Clock::starting_at(next_on_grid(epoch, Instant::now()));
+    let mut echo = Echo {
+        writer,
+        queue: VecDeque::new(),
+        rate: Rate::Hz8000,
+        fitted: false,
+    };
+    let mut alive = true;
+    while alive {
+        tokio::select! {
+            biased;
+            frame = reader.next() => match frame {
+                Ok(Some(Frame::Audio(audio))) => {
+                    echo.keep(audio);
+                    if !echo.fitted {
+                        clock = Clock::starting_at(next_on_grid(epoch, Instant::now() + PATIENCE));
+                        echo.fitted = true;
+                    }
+                    if clock.try_tick(LEEWAY).is_some() {
+                        alive = echo.send();
+                    }
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => alive = false,
+                Err(error) => {
+                    eprintln!("{error}");
+                    alive = false;
+                }
+            },
+            _ = clock.tick() => alive = echo.send(),
         }
-        calls.retain_mut(Echo::tick);
     }
+}
+
+fn next_on_grid(epoch: Instant, earliest: Instant) -> Instant {
+    let steps = (earliest - epoch).as_nanos().div_ceil(GRID.as_nanos());
+    epoch + GRID * u32::try_from(steps).unwrap_or(u32::MAX)
 }
 
 struct Echo {
-    reader: FrameReader,
     writer: FrameWriter,
     queue: VecDeque<Audio>,
     rate: Rate,
+    /// Whether the clock has been set to the time at which the frames come.
+    fitted: bool,
 }
 
 impl Echo {
-    fn new(session: Session) -> Echo {
-        let (reader, writer) = session.split();
-        Echo {
-            reader,
-            writer,
-            queue: VecDeque::new(),
-            rate: Rate::Hz8000,
+    fn keep(&mut self, audio: Audio) {
+        if self.queue.len() == QUEUE_FRAMES {
+            self.queue.pop_front();
         }
+        self.rate = audio.rate;
+        self.queue.push_back(audio);
     }
 
-    /// Takes what has come, sends one frame, and returns whether the call goes on.
-    fn tick(&mut self) -> bool {
-        loop {
-            match self.reader.try_next() {
-                Ok(Ready::Frame(Frame::Audio(audio))) => self.keep(audio),
-                Ok(Ready::Frame(_)) => {}
-                Ok(Ready::Nothing) => break,
-                Ok(Ready::HungUp) => return false,
-                Err(error) => {
-                    eprintln!("{error}");
-                    return false;
-                }
-            }
-        }
+    /// Sends the oldest frame or silence, and returns whether the peer is still there.
+    fn send(&mut self) -> bool {
         let sent = match self.queue.pop_front() {
             Some(audio) => self.writer.offer_audio_bytes(audio.rate, &audio.payload),
             None => self
@@ -118,13 +127,5 @@ impl Echo {
                 .offer_audio_bytes(self.rate, &SILENCE[..self.rate.frame_bytes()]),
         };
         sent.is_ok()
-    }
-
-    fn keep(&mut self, audio: Audio) {
-        if self.queue.len() == QUEUE_FRAMES {
-            self.queue.pop_front();
-        }
-        self.rate = audio.rate;
-        self.queue.push_back(audio);
     }
 }

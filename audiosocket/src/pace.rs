@@ -70,6 +70,15 @@ impl Pace {
         })
     }
 
+    /// Takes the next tick although it is up to `leeway` early, as when what it is waiting for has come.
+    ///
+    /// The ticks stay where they are, so frames sent early leave no faster on the whole.
+    pub fn take_early(&mut self, now: Duration, leeway: Duration) -> Option<Tick> {
+        let due = self.due();
+        let early = now < due && due <= now.saturating_add(leeway);
+        self.take(if early { due } else { now })
+    }
+
     /// Returns how many ticks were skipped since the start.
     pub fn skipped(&self) -> u64 {
         self.skipped
@@ -121,12 +130,31 @@ impl Clock {
     pub async fn tick(&mut self) -> Tick {
         loop {
             if let Some(tick) = self.pace.take(self.start.elapsed()) {
-                let due = self.start + self.pace.due();
-                self.alarm.as_mut().reset(due);
+                self.set_alarm();
                 return tick;
             }
             self.alarm.as_mut().await;
         }
+    }
+
+    /// Takes the next tick without waiting if it is due or at most `leeway` early.
+    pub fn try_tick(&mut self, leeway: Duration) -> Option<Tick> {
+        let now = Instant::now();
+        let tick = match now.checked_duration_since(self.start) {
+            Some(now) => self.pace.take_early(now, leeway),
+            None => self
+                .pace
+                .take_early(Duration::ZERO, leeway.checked_sub(self.start - now)?),
+        };
+        if tick.is_some() {
+            self.set_alarm();
+        }
+        tick
+    }
+
+    fn set_alarm(&mut self) {
+        let due = self.start + self.pace.due();
+        self.alarm.as_mut().reset(due);
     }
 
     /// Returns how many ticks were skipped since the start.
@@ -148,6 +176,26 @@ mod tests {
         assert!(pace.take(Duration::ZERO).is_some());
         assert_eq!(pace.take(Duration::from_millis(19)), None);
         assert_eq!(pace.due(), FRAME_TIME);
+    }
+
+    #[test]
+    fn a_tick_may_be_taken_early_but_only_by_the_leeway() {
+        let leeway = Duration::from_millis(5);
+        let mut pace = Pace::new();
+        pace.take(Duration::ZERO);
+        assert_eq!(pace.take_early(Duration::from_millis(14), leeway), None);
+        let early = pace.take_early(Duration::from_millis(15), leeway);
+        assert_eq!(
+            early,
+            Some(Tick {
+                number: 1,
+                late: Duration::ZERO,
+                skipped: 0
+            })
+        );
+        assert_eq!(pace.due(), Duration::from_millis(40));
+        let late = pace.take_early(Duration::from_millis(61), leeway);
+        assert_eq!(late.map(|tick| (tick.number, tick.skipped)), Some((3, 1)));
     }
 
     #[test]

@@ -22,3 +22,7 @@ pub use pace::{Clock, Pace, Tick};
 pub use server::Server;
 pub use session::Session;
 pub use stream::{FrameReader, FrameWriter, ReadError, WriteError};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -129,8 +129,7 @@ impl Clock {
     /// Waits for the next tick; dropping the wait loses none.
     pub async fn tick(&mut self) -> Tick {
         loop {
-            if let Some(tick) = self.pace.take(self.start.elapsed()) {
-                self.set_alarm();
+            if let Some(tick) = self.try_tick(Duration::ZERO) {
                 return tick;
             }
             self.alarm.as_mut().await;

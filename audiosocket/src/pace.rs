@@ -255,15 +255,67 @@ mod tests {
         }
     }
 
-    #[tokio::test(flavor = "current_thread")]
-    async fn the_clock_waits_for_its_ticks() {
-        let start = Instant::now();
+    #[tokio::test(start_paused = true)]
+    async fn the_clock_ticks_at_its_start_and_every_20_ms_after() {
+        let start = Instant::now() + Duration::from_millis(7);
         let mut clock = Clock::starting_at(start);
-        let mut number = 0;
-        while number < 3 {
-            let tick = clock.tick().await;
-            assert!(start.elapsed() >= FRAME_TIME * u32::try_from(tick.number).unwrap());
-            number = tick.number;
+        for number in 0..1_000 {
+            assert_eq!(
+                clock.tick().await,
+                Tick {
+                    number,
+                    late: Duration::ZERO,
+                    skipped: 0
+                }
+            );
+            assert_eq!(Instant::now(), start + FRAME_TIME * number as u32);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_clock_says_how_many_ticks_a_stall_cost() {
+        let mut clock = Clock::start();
+        clock.tick().await;
+        tokio::time::advance(Duration::from_millis(107)).await;
+        let late = Duration::from_millis(7);
+        assert_eq!(
+            clock.tick().await,
+            Tick {
+                number: 5,
+                late,
+                skipped: 4
+            }
+        );
+        assert_eq!(clock.skipped(), 4);
+        assert_eq!(
+            clock.tick().await,
+            Tick {
+                number: 6,
+                late: Duration::ZERO,
+                skipped: 0
+            }
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_for_a_tick_can_be_dropped_and_a_tick_taken_early() {
+        let mut clock = Clock::start();
+        clock.tick().await;
+        let wait = tokio::time::timeout(Duration::from_millis(15), clock.tick()).await;
+        assert!(wait.is_err());
+        assert_eq!(clock.try_tick(Duration::from_millis(4)), None);
+        let early = clock.try_tick(Duration::from_millis(5));
+        assert_eq!(early.map(|tick| tick.number), Some(1));
+        assert_eq!(clock.tick().await.number, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clocks_that_share_a_start_tick_together() {
+        let start = Instant::now() + Duration::from_millis(30);
+        let (mut one, mut other) = (Clock::starting_at(start), Clock::starting_at(start));
+        for _ in 0..10 {
+            let (first, second) = tokio::join!(one.tick(), other.tick());
+            assert_eq!(first, second);
         }
     }
 }

@@ -2,8 +2,9 @@
 //! half-way does.
 
 use audiosocket::frame::{Frame, Rate, encode};
+use audiosocket::server::AcceptError;
 use audiosocket::stream::{FrameReader, FrameWriter};
-use audiosocket::{Audio, Client, Clock, Session};
+use audiosocket::{Audio, Client, Session};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -181,21 +182,20 @@ async fn a_session_and_a_client_meet_in_memory() {
     assert_eq!(client.next().await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn clocks_that_share_a_start_tick_together() {
-    let start = Instant::now() + Duration::from_millis(30);
-    let mut one = Clock::starting_at(start);
-    let mut other = Clock::starting_at(start);
-    let (first, second) = tokio::join!(one.tick(), other.tick());
-    assert_eq!(first.number, second.number);
-    assert!(Instant::now() >= start);
-    assert_eq!(
-        one.try_tick(Duration::ZERO),
-        None,
-        "the next tick is 20 ms away"
-    );
-    assert!(
-        one.try_tick(Duration::from_millis(20)).is_some(),
-        "but within this leeway"
-    );
+#[tokio::test(start_paused = true)]
+async fn a_peer_has_until_the_deadline_to_say_its_id_and_no_longer() {
+    let (_silent, far) = duplex(64);
+    let (reader, writer) = split(far);
+    let start = Instant::now();
+    let refused = Session::greet(reader, writer, PEER, DEADLINE)
+        .await
+        .map(|_| ());
+    assert!(matches!(
+        refused,
+        Err(AcceptError::Late {
+            peer: PEER,
+            deadline: DEADLINE
+        })
+    ));
+    assert_eq!(start.elapsed(), DEADLINE);
 }

@@ -221,8 +221,8 @@ mod tests {
     fn a_time_beyond_all_numbers_does_not_panic() {
         for period in [Duration::ZERO, FRAME_TIME, Duration::MAX] {
             let mut pace = Pace::every(period);
-            for now in [Duration::MAX, Duration::MAX, Duration::ZERO] {
-                pace.take(now);
+            for time in [Duration::MAX, Duration::MAX, Duration::ZERO] {
+                pace.take(time);
                 let _due = pace.due();
             }
         }

@@ -7,7 +7,7 @@
 
 use audiosocket::frame::{Frame, Rate};
 use audiosocket::server::{AcceptError, Config, Counts, Server, WhenFull};
-use audiosocket::stream::{End, Offer, ReadError};
+use audiosocket::stream::{End, Offer, ReadError, Ready};
 use audiosocket::{Client, Digit, FrameReader, FrameWriter, Session};
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -310,6 +310,29 @@ async fn a_reset_connection_is_a_hangup_for_both_halves() {
     assert_eq!(reader.end(), Some(End::Reset));
     let error = writer.audio(Rate::Hz8000, &[0; 160]).await.unwrap_err();
     assert_eq!(error.to_string(), format!("{} has hung up", writer.peer()));
+}
+
+#[tokio::test]
+async fn what_has_come_can_be_taken_without_waiting() {
+    let (client, session, _server) = one_call().await;
+    let (hears, mut says) = client.split();
+    let (mut reader, _writer) = session.split();
+    assert_eq!(reader.try_next().unwrap(), Ready::Nothing);
+    for sample in 0..100 {
+        says.audio(Rate::Hz8000, &[sample; 160]).await.unwrap();
+    }
+    drop((says, hears));
+    let mut heard = Vec::new();
+    loop {
+        match reader.try_next().unwrap() {
+            Ready::Frame(Frame::Audio(audio)) => heard.extend(audio.samples().take(1)),
+            Ready::Nothing => tokio::task::yield_now().await,
+            Ready::HungUp => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(heard, (0..100).collect::<Vec<i16>>());
+    assert_eq!(reader.try_next().unwrap(), Ready::HungUp);
 }
 
 #[tokio::test]

@@ -25,8 +25,16 @@ pub fn line(session: Session) -> Line {
         converter: None,
         warned: false,
     };
-    let to_caller = Mouth { writer, answer_in, rate: Rate::Hz8000, converter: None };
-    Line { from_caller: Box::new(from_caller), to_caller: Box::new(to_caller) }
+    let to_caller = Mouth {
+        writer,
+        answer_in,
+        rate: Rate::Hz8000,
+        converter: None,
+    };
+    Line {
+        from_caller: Box::new(from_caller),
+        to_caller: Box::new(to_caller),
+    }
 }
 
 struct Ears {
@@ -79,7 +87,10 @@ impl Ears {
             self.kind.send_replace(rate);
             self.converter = Converter::new(rate.hz(), Rate::Hz8000.hz());
         }
-        self.converter.as_mut().map(|converter| converter.push(&samples)).unwrap_or_default()
+        self.converter
+            .as_mut()
+            .map(|converter| converter.push(&samples))
+            .unwrap_or_default()
     }
 }
 

@@ -14,7 +14,7 @@ use super::task::{Ended, Task};
 use crate::dialog::{Caller, Dialog, Outcome, Playbook, SlotValue};
 use crate::pbx::{Arrival, CallEvent};
 use crate::store::Table;
-use crate::words::{CallId, DepartmentId, FlowName, PhoneNumber, TenantId};
+use crate::words::{CallId, FlowName, PhoneNumber, TenantId};
 
 /// Journals of ended calls, by call.
 pub const JOURNALS: Table<Vec<String>> = Table::new("journal");
@@ -91,7 +91,12 @@ impl Desk {
         closing: CancellationToken,
         hard_stop: CancellationToken,
     ) -> Self {
-        Self { house, books, closing, hard_stop }
+        Self {
+            house,
+            books,
+            closing,
+            hard_stop,
+        }
     }
 
     /// Serves a call until it is over. A caller who cannot be served is left to the dialplan,
@@ -124,9 +129,18 @@ impl Desk {
             let callback = self.house.services.callback_for(purpose)?;
             let playbook = books.tenant(&callback.tenant)?.clone();
             let slots = vec![
-                ("department".to_owned(), SlotValue::from(callback.department.0.clone())),
-                ("reason".to_owned(), SlotValue::from(callback.reason.clone())),
-                ("reference".to_owned(), SlotValue::from(callback.reference.0.clone())),
+                (
+                    "department".to_owned(),
+                    SlotValue::from(callback.department.0.clone()),
+                ),
+                (
+                    "reason".to_owned(),
+                    SlotValue::from(callback.reason.clone()),
+                ),
+                (
+                    "reference".to_owned(),
+                    SlotValue::from(callback.reference.0.clone()),
+                ),
             ];
             return Some(Visit {
                 playbook,
@@ -138,31 +152,57 @@ impl Desk {
         }
         let playbook = books.of_number(&arrival.did)?.clone();
         let number = arrival.caller.clone();
-        Some(Visit { playbook, flow: None, slots: Vec::new(), number, callback: None })
+        Some(Visit {
+            playbook,
+            flow: None,
+            slots: Vec::new(),
+            number,
+            callback: None,
+        })
     }
 
     async fn attend(&self, call: CallId, line: Line, arrival: &Arrival, visit: &Visit) -> Ended {
         let tenant = visit.playbook.shelf.tenant.tenant.clone();
         let mut journal = Journal::new(call, tenant.clone(), self.house.live.clone());
-        let caller = visit.number.as_ref().map(PhoneNumber::masked).unwrap_or_default();
+        let caller = visit
+            .number
+            .as_ref()
+            .map(PhoneNumber::masked)
+            .unwrap_or_default();
         let now = self.house.clock.now();
         tracing::info!(%call, %tenant, did = arrival.did, "a call came");
-        journal.write(now, Entry::Came { did: arrival.did.clone(), caller });
-        let caller = Caller { number: visit.number.clone(), name: arrival.name.clone() };
+        journal.write(
+            now,
+            Entry::Came {
+                did: arrival.did.clone(),
+                caller,
+            },
+        );
+        let caller = Caller {
+            number: visit.number.clone(),
+            name: arrival.name.clone(),
+        };
         let mut dialog = Dialog::new(visit.playbook.clone(), caller, visit.flow.clone())
             .with_slots(visit.slots.clone());
-        if let Some(language) = arrival.language.as_deref().and_then(|code| code.parse().ok())
+        if let Some(language) = arrival
+            .language
+            .as_deref()
+            .and_then(|code| code.parse().ok())
             && visit.callback.is_some()
         {
             dialog = dialog.with_language(language);
         }
-        let ear = self.house.ears.as_ref().and_then(|ears| match ears.open(call) {
-            Ok(ear) => Some(ear),
-            Err(error) => {
-                tracing::warn!(%call, "this call goes by keys: {error}");
-                None
-            }
-        });
+        let ear = self
+            .house
+            .ears
+            .as_ref()
+            .and_then(|ears| match ears.open(call) {
+                Ok(ear) => Some(ear),
+                Err(error) => {
+                    tracing::warn!(%call, "this call goes by keys: {error}");
+                    None
+                }
+            });
         let task = Task {
             call,
             facts: self.house.facts(&tenant),
@@ -179,9 +219,16 @@ impl Desk {
 
     /// Keeps the books of a call that has ended.
     async fn book(&self, call: CallId, arrival: &Arrival, visit: Visit, ended: Ended) {
-        let Ended { outcome, journal, department, events } = ended;
+        let Ended {
+            outcome,
+            journal,
+            department,
+            events,
+        } = ended;
         tracing::info!(%call, ?outcome, "a call ended");
-        let label = super::figures::OutcomeLabel { outcome: outcome.into() };
+        let label = super::figures::OutcomeLabel {
+            outcome: outcome.into(),
+        };
         self.house.figures.ended.get_or_create(&label).inc();
         let tenant = visit.playbook.shelf.tenant.tenant.clone();
         if outcome == Outcome::Transferred {
@@ -191,14 +238,24 @@ impl Desk {
                 let services = self.house.services.clone();
                 self.house.scope.spawn(async move {
                     if agent_answers(events).await {
-                        services.caller_got_through(&tenant, &department, &number).await;
+                        services
+                            .caller_got_through(&tenant, &department, &number)
+                            .await;
                     }
                 });
             }
         }
-        let lines: Vec<String> = journal.into_lines().iter().map(|line| line.to_string()).collect();
+        let lines: Vec<String> = journal
+            .into_lines()
+            .iter()
+            .map(|line| line.to_string())
+            .collect();
         let key = call.0.into_bytes();
-        let stored = self.house.store.write(move |tx| JOURNALS.put(tx, &key, &lines)).await;
+        let stored = self
+            .house
+            .store
+            .write(move |tx| JOURNALS.put(tx, &key, &lines))
+            .await;
         if let Err(error) = stored {
             tracing::error!(%call, did = arrival.did, "the journal was not kept: {error}");
         }
@@ -231,4 +288,3 @@ async fn agent_answers(mut events: tokio::sync::mpsc::Receiver<CallEvent>) -> bo
     }
     false
 }
-

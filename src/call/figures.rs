@@ -69,15 +69,37 @@ impl Figures {
             late_frames: Counter::default(),
             lost_frames: Counter::default(),
             barge_ins: Counter::default(),
-            answer_seconds: Histogram::new([0.02, 0.06, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 2.0, 4.0]),
+            answer_seconds: Histogram::new([
+                0.02, 0.06, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 2.0, 4.0,
+            ]),
         };
         let f = &figures;
         registry.register("hotline_calls_active", "Calls on now", f.active.clone());
-        registry.register("hotline_calls_ended", "Calls ended, by how", f.ended.clone());
-        registry.register("hotline_calls_turned_away", "Calls not taken", f.turned_away.clone());
-        registry.register("hotline_frames_late", "Frames over 5 ms late", f.late_frames.clone());
-        registry.register("hotline_frames_lost", "Frames not sent", f.lost_frames.clone());
-        registry.register("hotline_barge_ins", "Prompts cut off by voice", f.barge_ins.clone());
+        registry.register(
+            "hotline_calls_ended",
+            "Calls ended, by how",
+            f.ended.clone(),
+        );
+        registry.register(
+            "hotline_calls_turned_away",
+            "Calls not taken",
+            f.turned_away.clone(),
+        );
+        registry.register(
+            "hotline_frames_late",
+            "Frames over 5 ms late",
+            f.late_frames.clone(),
+        );
+        registry.register(
+            "hotline_frames_lost",
+            "Frames not sent",
+            f.lost_frames.clone(),
+        );
+        registry.register(
+            "hotline_barge_ins",
+            "Prompts cut off by voice",
+            f.barge_ins.clone(),
+        );
         let help = "Seconds from the caller's turn to the first frame of the answer";
         registry.register("hotline_answer_seconds", help, f.answer_seconds.clone());
         figures

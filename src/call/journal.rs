@@ -84,13 +84,25 @@ pub(super) struct Journal {
 
 impl Journal {
     pub(super) fn new(call: CallId, tenant: TenantId, live: Live) -> Self {
-        Self { call, tenant, live, kept: Vec::new() }
+        Self {
+            call,
+            tenant,
+            live,
+            kept: Vec::new(),
+        }
     }
 
     /// Writes a line.
     pub(super) fn write(&mut self, at: Timestamp, entry: Entry) {
-        let line = Line { at, call: self.call, tenant: self.tenant.clone(), entry };
-        let Ok(mut value) = serde_json::to_value(&line) else { return };
+        let line = Line {
+            at,
+            call: self.call,
+            tenant: self.tenant.clone(),
+            entry,
+        };
+        let Ok(mut value) = serde_json::to_value(&line) else {
+            return;
+        };
         hide(&mut value);
         let text: Arc<str> = value.to_string().into();
         if self.kept.len() < KEPT {
@@ -113,7 +125,10 @@ fn hide(value: &mut serde_json::Value) {
         serde_json::Value::Array(values) => values.iter_mut().for_each(hide),
         serde_json::Value::Object(fields) => {
             for (name, value) in fields {
-                if !matches!(name.as_str(), "at" | "call" | "tenant" | "reference" | "file" | "due") {
+                if !matches!(
+                    name.as_str(),
+                    "at" | "call" | "tenant" | "reference" | "file" | "due"
+                ) {
                     hide(value);
                 }
             }

@@ -29,7 +29,11 @@ impl Playout {
     /// Makes room for something that is being made; its samples come by [`Playout::made`].
     pub(super) fn expect(&mut self, barge_in: bool) -> Number {
         self.next += 1;
-        self.queue.push_back(Utterance { number: self.next, samples: None, barge_in });
+        self.queue.push_back(Utterance {
+            number: self.next,
+            samples: None,
+            barge_in,
+        });
         self.next
     }
 
@@ -67,7 +71,13 @@ impl Playout {
         let mut frame = [0; FRAME];
         let mut filled = 0;
         while filled < FRAME {
-            let Some(Utterance { samples: Some(samples), .. }) = self.queue.front() else { break };
+            let Some(Utterance {
+                samples: Some(samples),
+                ..
+            }) = self.queue.front()
+            else {
+                break;
+            };
             let rest = samples.get(self.at..).unwrap_or_default();
             let count = rest.len().min(FRAME - filled);
             frame[filled..filled + count].copy_from_slice(&rest[..count]);

@@ -14,7 +14,10 @@ impl Converter {
     pub(super) fn new(from: u32, to: u32) -> Option<Self> {
         let (from, to) = (from as usize, to as usize);
         let resampler = Fft::<f32>::new(from, to, from / 50, 1, FixedSync::Both).ok()?;
-        Some(Self { resampler, waiting: Vec::new() })
+        Some(Self {
+            resampler,
+            waiting: Vec::new(),
+        })
     }
 
     /// Takes samples of the one rate and returns those of the other that are complete.
@@ -26,12 +29,24 @@ impl Converter {
             if self.waiting.len() < wanted {
                 return converted;
             }
-            let chunk: Vec<f32> =
-                self.waiting.drain(..wanted).map(|sample| f32::from(sample) / 32768.0).collect();
-            let Ok(input) = InterleavedOwned::new_from(chunk, 1, wanted) else { continue };
-            let Ok(output) = self.resampler.process(&input, None) else { continue };
+            let chunk: Vec<f32> = self
+                .waiting
+                .drain(..wanted)
+                .map(|sample| f32::from(sample) / 32768.0)
+                .collect();
+            let Ok(input) = InterleavedOwned::new_from(chunk, 1, wanted) else {
+                continue;
+            };
+            let Ok(output) = self.resampler.process(&input, None) else {
+                continue;
+            };
             // A cast saturates, so what overshoots is clipped and does not wrap.
-            converted.extend(output.take_data().iter().map(|s| (s * 32768.0).round() as i16));
+            converted.extend(
+                output
+                    .take_data()
+                    .iter()
+                    .map(|s| (s * 32768.0).round() as i16),
+            );
         }
     }
 }
@@ -48,7 +63,10 @@ mod tests {
 
     /// Counts how often the signal crosses zero upwards: its pitch times its length.
     fn crossings(samples: &[i16]) -> usize {
-        samples.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count()
+        samples
+            .windows(2)
+            .filter(|pair| pair[0] < 0 && pair[1] >= 0)
+            .count()
     }
 
     #[test]
@@ -63,7 +81,15 @@ mod tests {
             narrow.extend(converted);
         }
         assert_eq!((narrow.len(), wide.len()), (8000, 16000));
-        assert!((430..=441).contains(&crossings(&narrow)), "{}", crossings(&narrow));
-        assert!((425..=441).contains(&crossings(&wide)), "{}", crossings(&wide));
+        assert!(
+            (430..=441).contains(&crossings(&narrow)),
+            "{}",
+            crossings(&narrow)
+        );
+        assert!(
+            (425..=441).contains(&crossings(&wide)),
+            "{}",
+            crossings(&wide)
+        );
     }
 }

@@ -25,7 +25,13 @@ pub(super) struct Recorder {
 
 impl Recorder {
     pub(super) fn new(max: Duration, silence: Duration) -> Self {
-        Self { samples: Vec::new(), max, silence, quiet: Duration::ZERO, spoken: Duration::ZERO }
+        Self {
+            samples: Vec::new(),
+            max,
+            silence,
+            quiet: Duration::ZERO,
+            spoken: Duration::ZERO,
+        }
     }
 
     /// Takes samples (8 kHz) and tells whether the recording is complete.
@@ -41,7 +47,11 @@ impl Recorder {
             }
         }
         // Before the first word people need longer to find it.
-        let patience = if self.spoken < SHORTEST { self.silence * 2 } else { self.silence };
+        let patience = if self.spoken < SHORTEST {
+            self.silence * 2
+        } else {
+            self.silence
+        };
         self.quiet >= patience || self.length() >= self.max
     }
 
@@ -69,7 +79,9 @@ mod tests {
     const SECOND: usize = 8000;
 
     fn loud(samples: usize) -> Vec<i16> {
-        (0..samples).map(|n| if n % 20 < 10 { 4000 } else { -4000 }).collect()
+        (0..samples)
+            .map(|n| if n % 20 < 10 { 4000 } else { -4000 })
+            .collect()
     }
 
     fn recorder() -> Recorder {

@@ -6,10 +6,50 @@ const PERSONAL: usize = 6;
 
 /// Number words of Danish and English; a run of them is a number said aloud.
 const SPOKEN: &[&str] = &[
-    "nul", "en", "et", "to", "tre", "fire", "fem", "seks", "syv", "otte", "ni", "ti", "zero", "oh",
-    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "elleve", "tolv",
-    "tretten", "fjorten", "femten", "seksten", "sytten", "atten", "nitten", "tyve", "tredive",
-    "fyrre", "halvtreds", "tres", "halvfjerds", "firs", "halvfems", "double", "dobbelt", "plus",
+    "nul",
+    "en",
+    "et",
+    "to",
+    "tre",
+    "fire",
+    "fem",
+    "seks",
+    "syv",
+    "otte",
+    "ni",
+    "ti",
+    "zero",
+    "oh",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "elleve",
+    "tolv",
+    "tretten",
+    "fjorten",
+    "femten",
+    "seksten",
+    "sytten",
+    "atten",
+    "nitten",
+    "tyve",
+    "tredive",
+    "fyrre",
+    "halvtreds",
+    "tres",
+    "halvfjerds",
+    "firs",
+    "halvfems",
+    "double",
+    "dobbelt",
+    "plus",
 ];
 
 /// Returns the text with every long number replaced by `***`. Dates and times keep their digits:
@@ -47,12 +87,16 @@ fn digits_in(word: &str) -> usize {
         let is_date = dashes == 2 && written == 8 && word.len() == 10;
         return if is_date { 1 } else { written };
     }
-    let bare = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    let bare = word
+        .trim_matches(|c: char| !c.is_alphanumeric())
+        .to_lowercase();
     if SPOKEN.contains(&bare.as_str()) {
         return 1;
     }
     // "enogtyve", "femogfyrre": two digits in one word.
-    let tens = ["tyve", "tredive", "fyrre", "treds", "tres", "fjerds", "firs", "fems"];
+    let tens = [
+        "tyve", "tredive", "fyrre", "treds", "tres", "fjerds", "firs", "fems",
+    ];
     let pair = bare.contains("og") && tens.iter().any(|ten| bare.ends_with(ten));
     if pair { 2 } else { 0 }
 }
@@ -71,13 +115,21 @@ mod tests {
             "enogtyve halvfjerds nul syv femogfyrre",
             "two zero one two three four five six",
         ] {
-            assert_eq!(redact(&format!("mit nummer er {text} tak")), "mit nummer er *** tak");
+            assert_eq!(
+                redact(&format!("mit nummer er {text} tak")),
+                "mit nummer er *** tak"
+            );
         }
     }
 
     #[test]
     fn dates_times_and_small_numbers_stay() {
-        for text in ["den 3. maj klokken 14:30", "2026-12-24", "om 5 minutter", "to pas og en kat"] {
+        for text in [
+            "den 3. maj klokken 14:30",
+            "2026-12-24",
+            "om 5 minutter",
+            "to pas og en kat",
+        ] {
             assert_eq!(redact(text), text);
         }
     }

@@ -39,7 +39,10 @@ const SILENCE: [i16; FRAME] = [0; FRAME];
 
 /// What the call's own tasks report.
 enum Result {
-    Made(Number, std::result::Result<Arc<[i16]>, crate::speech::SpeechError>),
+    Made(
+        Number,
+        std::result::Result<Arc<[i16]>, crate::speech::SpeechError>,
+    ),
     Done(Done),
     Transferred(std::result::Result<(), PbxError>),
     Transcribed(Recording),
@@ -79,8 +82,21 @@ pub(super) struct Ended {
 impl Task {
     /// Serves the caller until the call is over.
     pub(super) async fn run(self) -> Ended {
-        let Self { call, tenant, house, dialog, journal, facts, ear, line, hard_stop } = self;
-        let Line { from_caller, to_caller } = line;
+        let Self {
+            call,
+            tenant,
+            house,
+            dialog,
+            journal,
+            facts,
+            ear,
+            line,
+            hard_stop,
+        } = self;
+        let Line {
+            from_caller,
+            to_caller,
+        } = line;
         let (results, finished) = mpsc::channel(RESULTS);
         let events = house.pbx.follow(call);
         let call = Call {
@@ -102,7 +118,6 @@ impl Task {
             record_into: None,
             then: VecDeque::new(),
             language: None,
-            keys: Keys::default(),
             answering: None,
             orders: 0,
             phase: Phase::Talking,
@@ -145,7 +160,6 @@ struct Call {
     record_into: Option<Language>,
     then: VecDeque<Then>,
     language: Option<Language>,
-    keys: Keys,
     /// When the caller's turn ended, until the answer's first frame leaves.
     answering: Option<Instant>,
     /// Orders made so far: with the call id, the name of an order.
@@ -188,11 +202,7 @@ impl Call {
                 }
                 from = from_caller.next(), if line_is_up => match from {
                     FromCaller::Audio(samples) => self.audio(&samples).await,
-                    FromCaller::Key(key) => {
-                        if let Some(key) = self.keys.from_line(key) {
-                            self.key(key).await;
-                        }
-                    }
+                    FromCaller::Key(key) => self.key(key).await,
                     FromCaller::Gone => {
                         line_is_up = false;
                         self.line_gone().await;
@@ -226,7 +236,9 @@ impl Call {
         if frame.is_some()
             && let Some(turn_ended) = self.answering.take()
         {
-            self.figures.answer_seconds.observe(turn_ended.elapsed().as_secs_f64());
+            self.figures
+                .answer_seconds
+                .observe(turn_ended.elapsed().as_secs_f64());
         }
         if self.phase != Phase::Moving && !self.to_caller.send(&frame.unwrap_or(SILENCE)) {
             self.figures.lost_frames.inc();
@@ -243,7 +255,10 @@ impl Call {
         if let Some(ear) = &self.ear {
             ear.push(samples);
         }
-        let full = self.recorder.as_mut().is_some_and(|recorder| recorder.push(samples));
+        let full = self
+            .recorder
+            .as_mut()
+            .is_some_and(|recorder| recorder.push(samples));
         if full {
             self.end_recording().await;
         }
@@ -322,17 +337,15 @@ impl Call {
 
     async fn pbx(&mut self, event: CallEvent) {
         match event {
-            CallEvent::Key(key) => {
-                if let Some(key) = self.keys.from_pbx(key) {
-                    self.key(key).await;
-                }
-            }
+            CallEvent::Key(key) => self.key(key).await,
             CallEvent::HungUp(_) if self.phase == Phase::Talking => {
                 self.line_gone().await;
             }
             CallEvent::Queued(queue) => self.note(Entry::Pbx(format!("in queue {queue}"))),
             CallEvent::AgentAnswered => self.note(Entry::Pbx("an agent answered".to_owned())),
-            CallEvent::HungUp(cause) => self.note(Entry::Pbx(format!("hung up, cause {}", cause.0))),
+            CallEvent::HungUp(cause) => {
+                self.note(Entry::Pbx(format!("hung up, cause {}", cause.0)))
+            }
         }
     }
 
@@ -368,7 +381,10 @@ impl Call {
             Result::Transferred(Err(error)) => {
                 tracing::error!(call = %self.call, "transfer failed: {error}");
                 self.phase = Phase::Talking;
-                self.tell(Event::TransferFailed { reason: error.to_string() }).await;
+                self.tell(Event::TransferFailed {
+                    reason: error.to_string(),
+                })
+                .await;
             }
         }
     }
@@ -416,7 +432,11 @@ impl Call {
     }
 
     fn say(&mut self, say: Say) {
-        let Say { language, text, barge_in } = say;
+        let Say {
+            language,
+            text,
+            barge_in,
+        } = say;
         self.language = Some(language);
         let number = self.playout.expect(barge_in);
         let (voice, results) = (self.house.voice.clone(), self.results.clone());
@@ -479,7 +499,9 @@ impl Call {
 
     /// Stores the recording, has it transcribed, and tells the dialog.
     async fn end_recording(&mut self) {
-        let Some(recorder) = self.recorder.take() else { return };
+        let Some(recorder) = self.recorder.take() else {
+            return;
+        };
         let language = self.record_into.unwrap_or(Language::DA);
         let (house, results) = (self.house.clone(), self.results.clone());
         let file = format!("{}-{}.wav", self.call, self.orders + 1);
@@ -527,7 +549,12 @@ impl Call {
         self.to_caller.close().await;
         let seconds = self.start.elapsed().as_secs_f64();
         self.note(Entry::Ended { outcome, seconds });
-        Ended { outcome, department: self.dialog.department(), journal: self.journal, events }
+        Ended {
+            outcome,
+            department: self.dialog.department(),
+            journal: self.journal,
+            events,
+        }
     }
 }
 
@@ -538,8 +565,14 @@ async fn keep(
     samples: Option<Vec<i16>>,
     language: Language,
 ) -> Recording {
-    let nothing = Recording { file: String::new(), seconds: 0.0, transcript: None };
-    let Some(samples) = samples else { return nothing };
+    let nothing = Recording {
+        file: String::new(),
+        seconds: 0.0,
+        transcript: None,
+    };
+    let Some(samples) = samples else {
+        return nothing;
+    };
     let samples: Arc<[i16]> = samples.into();
     let path: PathBuf = house.recordings.join(&file);
     let kept = samples.clone();
@@ -560,11 +593,18 @@ async fn keep(
     let transcript = match &house.ears {
         Some(ears) => {
             let transcribed = ears.transcribe(samples, language);
-            tokio::time::timeout(TRANSCRIPTION, transcribed).await.ok().flatten()
+            tokio::time::timeout(TRANSCRIPTION, transcribed)
+                .await
+                .ok()
+                .flatten()
         }
         None => None,
     };
-    Recording { file, seconds, transcript }
+    Recording {
+        file,
+        seconds,
+        transcript,
+    }
 }
 
 async fn hear(ear: &mut Option<Ear>) -> Option<EarEvent> {
@@ -578,41 +618,5 @@ async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => pending().await,
-    }
-}
-
-/// Joins the keys that the line and the PBX both tell about: the n-th key of the one is the n-th
-/// of the other, and whoever tells first is believed.
-#[derive(Debug, Default)]
-struct Keys {
-    line: u32,
-    pbx: u32,
-}
-
-impl Keys {
-    fn from_line(&mut self, key: Key) -> Option<Key> {
-        self.line += 1;
-        (self.line > self.pbx).then_some(key)
-    }
-
-    fn from_pbx(&mut self, key: Key) -> Option<Key> {
-        self.pbx += 1;
-        (self.pbx > self.line).then_some(key)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_that_line_and_pbx_both_tell_about_counts_once() {
-        let key = |c| Key::new(c).unwrap();
-        let mut keys = Keys::default();
-        assert_eq!(keys.from_line(key('1')), Some(key('1')));
-        assert_eq!(keys.from_pbx(key('1')), None);
-        assert_eq!(keys.from_pbx(key('2')), Some(key('2')));
-        assert_eq!(keys.from_line(key('2')), None);
-        assert_eq!(keys.from_line(key('2')), Some(key('2')));
     }
 }

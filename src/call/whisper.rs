@@ -30,7 +30,12 @@ pub struct Whispering {
 impl Whispering {
     /// Speaks in the agents' language into a folder that the PBX can read.
     pub fn new(pbx: Arc<dyn Pbx>, voice: Arc<Voice>, language: Language, folder: PathBuf) -> Self {
-        Self { pbx, voice, language, folder }
+        Self {
+            pbx,
+            voice,
+            language,
+            folder,
+        }
     }
 
     /// Returns the handoff with its whisper, or as it was when it cannot be spoken in time.
@@ -50,7 +55,11 @@ impl Whispering {
     }
 
     async fn spoken(&self, text: &str, path: PathBuf) -> Result<(), String> {
-        let audio = self.voice.say(text, self.language).await.map_err(|error| error.to_string())?;
+        let audio = self
+            .voice
+            .say(text, self.language)
+            .await
+            .map_err(|error| error.to_string())?;
         let folder = self.folder.clone();
         let written = tokio::task::spawn_blocking(move || {
             sweep(&folder);
@@ -62,10 +71,14 @@ impl Whispering {
 
 /// Removes whispers that nobody can be waiting for any more.
 fn sweep(folder: &Path) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
     for entry in entries.flatten() {
         let modified = entry.metadata().and_then(|metadata| metadata.modified());
-        let age = modified.ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+        let age = modified
+            .ok()
+            .and_then(|at| SystemTime::now().duration_since(at).ok());
         if age.is_some_and(|age| age > KEPT) {
             // Another process may have been faster.
             let _ = std::fs::remove_file(entry.path());
@@ -103,7 +116,12 @@ impl Pbx for Whispering {
 
     async fn dial(&self, dial: &Dial) -> Result<Dialled, PbxError> {
         let handoff = self.with_whisper(dial.call, &dial.handoff).await;
-        self.pbx.dial(&Dial { handoff, ..dial.clone() }).await
+        self.pbx
+            .dial(&Dial {
+                handoff,
+                ..dial.clone()
+            })
+            .await
     }
 
     async fn exists(&self, call: CallId) -> Result<bool, PbxError> {

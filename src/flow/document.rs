@@ -225,7 +225,8 @@ pub struct Ask {
     pub answer: Answer,
     /// The slot that gets the answer.
     pub into: String,
-    /// What keys mean; a value for the slot. `for: intent` adds the tenant's menu, `yes_no` 1 and 2.
+    /// What keys mean; a value for the slot, such as an intent or a department. An intent question
+    /// with `departments` adds the tenant's menu, `yes_no` adds 1 and 2.
     #[serde(default)]
     pub keys: BTreeMap<Key, String>,
     /// What to say instead of the question at the second, third … try.
@@ -253,7 +254,8 @@ pub struct Ask {
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// One of these intents: `departments` stands for every department; the slot gets the
-    /// intent's name, or `department` with the slot `department` set to which one.
+    /// intent's name, or `department` with the slot `department` set to which one. Intents of
+    /// modules that are switched off, and their keys, are left out.
     Intent(Vec<IntentName>),
     /// A department of the tenant; the slot gets its id.
     Department,

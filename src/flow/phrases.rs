@@ -10,8 +10,6 @@ use crate::words::Texts;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Phrases {
-    /// Tells that no human is speaking; for flows, as `phrases.ai_disclosure`.
-    pub ai_disclosure: Texts,
     /// "Do you mean …?"; `name`.
     pub confirm_intent: Texts,
     /// "Do you mean … or …?"; `first`, `second`.
@@ -28,7 +26,8 @@ pub struct Phrases {
     pub enter_date: Texts,
     /// Asks for a time by four keys.
     pub enter_time: Texts,
-    /// What an agent hears before the caller, in the agents' language; `tenant`, `reason`, `spoken`.
+    /// What an agent hears before the caller, in the agents' language; `tenant`, `reason`,
+    /// `language` (the agents') and `spoken` (the caller's), as codes.
     pub whisper: Texts,
     /// The caller said something that means nothing here.
     pub not_understood: Texts,
@@ -58,9 +57,8 @@ pub struct Phrases {
 
 impl Phrases {
     /// Returns every phrase with its name and the variables its templates may use.
-    pub fn all(&self) -> [(&'static str, &Texts, &'static [&'static str]); 22] {
+    pub fn all(&self) -> [(&'static str, &Texts, &'static [&'static str]); 21] {
         [
-            ("ai_disclosure", &self.ai_disclosure, &[]),
             ("confirm_intent", &self.confirm_intent, &["name"]),
             ("which_of", &self.which_of, &["first", "second"]),
             ("press_keys", &self.press_keys, &[]),
@@ -69,7 +67,11 @@ impl Phrases {
             ("enter_digits", &self.enter_digits, &[]),
             ("enter_date", &self.enter_date, &[]),
             ("enter_time", &self.enter_time, &[]),
-            ("whisper", &self.whisper, &["tenant", "reason", "spoken"]),
+            (
+                "whisper",
+                &self.whisper,
+                &["tenant", "reason", "language", "spoken"],
+            ),
             ("not_understood", &self.not_understood, &[]),
             ("not_heard", &self.not_heard, &[]),
             ("wrong_key", &self.wrong_key, &[]),

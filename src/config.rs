@@ -33,6 +33,8 @@ pub struct Config {
     pub http: http::Config,
     /// Hearing and speaking.
     pub speech: speech::Config,
+    /// Asterisk's manager; without it there is no PBX.
+    pub asterisk: Option<crate::pbx::asterisk::Config>,
     /// The store; its path is relative to the state folder.
     pub store: store::Config,
 }
@@ -49,6 +51,7 @@ impl Default for Config {
             call: Call::default(),
             http: http::Config::default(),
             speech: speech::Config::default(),
+            asterisk: None,
             store: store::Config::default(),
         }
     }
@@ -74,7 +77,7 @@ pub struct Call {
 impl Default for Call {
     fn default() -> Self {
         Self {
-            listen: (Ipv4Addr::LOCALHOST, 9092).into(),
+            listen: (Ipv4Addr::LOCALHOST, 8060).into(),
             max_calls: 200,
             journal_days: 30,
             recordings: None,
@@ -233,6 +236,9 @@ impl Config {
         ] {
             path.as_mut().map(settle);
         }
+        if let Some(asterisk) = &mut self.asterisk {
+            settle(&mut asterisk.secret_file);
+        }
         speech.models.values_mut().for_each(settle);
         speech.prompts.iter_mut().for_each(settle);
         // A program's name alone is looked for in the PATH.
@@ -292,7 +298,7 @@ mod tests {
     fn an_empty_file_is_a_whole_configuration_bound_to_loopback() {
         for text in ["", "\n", "# nothing\n", "{}"] {
             let config = read(text, &[]).unwrap();
-            assert_eq!(config.call.listen.to_string(), "127.0.0.1:9092");
+            assert_eq!(config.call.listen.to_string(), "127.0.0.1:8060");
             assert_eq!(config.http.listen.to_string(), "127.0.0.1:8061");
             assert_eq!(config.call.max_calls, 200);
         }

@@ -17,6 +17,8 @@ use tokio_util::task::TaskTracker;
 const FROZEN: Duration = Duration::from_secs(2);
 /// How long a guarded Hotline may take to become ready.
 const START: Duration = Duration::from_secs(60);
+/// The exit code of a usage or configuration error, as the command line documents it.
+const MISUSE: i32 = 2;
 /// The longest pause before a guarded Hotline that keeps falling over is started again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -148,7 +150,7 @@ pub async fn guard(arguments: &[String]) -> Result<i32, GuardError> {
         match end {
             End::Asked => return Ok(code),
             // A usage or configuration error stays one however often it is tried.
-            End::ByItself if code == crate::cli::USAGE => return Ok(code),
+            End::ByItself if code == MISUSE => return Ok(code),
             End::ByItself => tracing::error!("the service ended ({status}); starting it again"),
             End::Frozen => tracing::error!("the service was frozen and was ended; starting it again"),
         }

@@ -14,7 +14,7 @@ use super::task::{Ended, Task};
 use crate::dialog::{Caller, Dialog, Outcome, Playbook, SlotValue};
 use crate::pbx::{Arrival, CallEvent};
 use crate::store::Table;
-use crate::words::{CallId, DepartmentId, FlowName, PhoneNumber, TenantId};
+use crate::words::{CallId, FlowName, PhoneNumber, TenantId};
 
 /// Journals of ended calls, by call.
 pub const JOURNALS: Table<Vec<String>> = Table::new("journal");

@@ -118,7 +118,6 @@ impl Task {
             record_into: None,
             then: VecDeque::new(),
             language: None,
-            keys: Keys::default(),
             answering: None,
             orders: 0,
             phase: Phase::Talking,
@@ -161,7 +160,6 @@ struct Call {
     record_into: Option<Language>,
     then: VecDeque<Then>,
     language: Option<Language>,
-    keys: Keys,
     /// When the caller's turn ended, until the answer's first frame leaves.
     answering: Option<Instant>,
     /// Orders made so far: with the call id, the name of an order.
@@ -204,11 +202,7 @@ impl Call {
                 }
                 from = from_caller.next(), if line_is_up => match from {
                     FromCaller::Audio(samples) => self.audio(&samples).await,
-                    FromCaller::Key(key) => {
-                        if let Some(key) = self.keys.from_line(key) {
-                            self.key(key).await;
-                        }
-                    }
+                    FromCaller::Key(key) => self.key(key).await,
                     FromCaller::Gone => {
                         line_is_up = false;
                         self.line_gone().await;
@@ -343,11 +337,7 @@ impl Call {
 
     async fn pbx(&mut self, event: CallEvent) {
         match event {
-            CallEvent::Key(key) => {
-                if let Some(key) = self.keys.from_pbx(key) {
-                    self.key(key).await;
-                }
-            }
+            CallEvent::Key(key) => self.key(key).await,
             CallEvent::HungUp(_) if self.phase == Phase::Talking => {
                 self.line_gone().await;
             }
@@ -628,41 +618,5 @@ async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => pending().await,
-    }
-}
-
-/// Joins the keys that the line and the PBX both tell about: the n-th key of the one is the n-th
-/// of the other, and whoever tells first is believed.
-#[derive(Debug, Default)]
-struct Keys {
-    line: u32,
-    pbx: u32,
-}
-
-impl Keys {
-    fn from_line(&mut self, key: Key) -> Option<Key> {
-        self.line += 1;
-        (self.line > self.pbx).then_some(key)
-    }
-
-    fn from_pbx(&mut self, key: Key) -> Option<Key> {
-        self.pbx += 1;
-        (self.pbx > self.line).then_some(key)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_that_line_and_pbx_both_tell_about_counts_once() {
-        let key = |c| Key::new(c).unwrap();
-        let mut keys = Keys::default();
-        assert_eq!(keys.from_line(key('1')), Some(key('1')));
-        assert_eq!(keys.from_pbx(key('1')), None);
-        assert_eq!(keys.from_pbx(key('2')), Some(key('2')));
-        assert_eq!(keys.from_line(key('2')), None);
-        assert_eq!(keys.from_line(key('2')), Some(key('2')));
     }
 }

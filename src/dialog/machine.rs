@@ -191,7 +191,7 @@ impl Dialog {
         if question_is_open(&self.waiting) && matches!(meaning, Meaning::Answer { .. }) {
             self.said = text;
         }
-        self.meant(meaning, now);
+        self.meant(meaning, Missed::NotUnderstood, now);
     }
 
     fn key(&mut self, key: Key, now: Timestamp) {
@@ -208,7 +208,7 @@ impl Dialog {
             return;
         }
         self.understood(&format!("#{key}"), &meaning);
-        self.meant(meaning, now);
+        self.meant(meaning, Missed::WrongKey, now);
     }
 
     fn said(&mut self, now: Timestamp) {
@@ -230,7 +230,7 @@ impl Dialog {
             Waiting::Question(question) if !question.typed.is_empty() => {
                 let meaning = question.typed_out(&self.playbook, self.language, now);
                 self.understood("#", &meaning);
-                self.meant(meaning, now);
+                self.meant(meaning, Missed::WrongKey, now);
             }
             Waiting::Question(question) => {
                 let missed = if question.speaking {
@@ -271,7 +271,7 @@ impl Dialog {
     }
 
     /// Acts on what a turn meant.
-    fn meant(&mut self, meaning: Meaning, now: Timestamp) {
+    fn meant(&mut self, meaning: Meaning, missed: Missed, now: Timestamp) {
         let Waiting::Question(question) = &mut self.waiting else {
             return;
         };
@@ -317,7 +317,7 @@ impl Dialog {
                 self.put_question(Missed::Nothing, now);
             }
             Meaning::More => self.deadline = Some(now + KEY_PAUSE),
-            Meaning::Nothing(_) => self.missed(Missed::NotUnderstood, now),
+            Meaning::Nothing(_) => self.missed(missed, now),
         }
     }
 
@@ -371,6 +371,7 @@ impl Dialog {
         match missed {
             Missed::NotUnderstood => self.phrase(&phrases.not_understood, &[]),
             Missed::Silence => self.phrase(&phrases.not_heard, &[]),
+            Missed::WrongKey => self.phrase(&phrases.wrong_key, &[]),
             Missed::Nothing | Missed::Wrong => {}
         }
         let text = match tries.checked_sub(2) {
@@ -843,11 +844,8 @@ impl Dialog {
 
     fn phrase(&mut self, texts: &Texts, values: &[(&str, &str)]) {
         let language = ("language", self.language.code());
-        let values: minijinja::Value = values
-            .iter()
-            .chain([&language])
-            .map(|(name, value)| (*name, value.to_string()))
-            .collect();
+        let values = values.iter().chain([&language]);
+        let values = minijinja::Value::from_pairs(values.map(|(name, value)| (*name, *value)));
         let text = text_in(texts, self.language);
         match self.playbook.environment.render_str(text, values) {
             Ok(text) => self.speak(text, true),
@@ -1005,6 +1003,7 @@ enum Missed {
     Nothing,
     NotUnderstood,
     Silence,
+    WrongKey,
     Wrong,
 }
 
@@ -1012,7 +1011,7 @@ impl Missed {
     fn word(self) -> &'static str {
         match self {
             Self::Silence => "...",
-            Self::Nothing | Self::NotUnderstood | Self::Wrong => "",
+            Self::Nothing | Self::NotUnderstood | Self::WrongKey | Self::Wrong => "",
         }
     }
 }

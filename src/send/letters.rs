@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, Value};
 use minijinja::{Environment, UndefinedBehavior};
 use serde::{Deserialize, Serialize};
 
@@ -179,7 +181,7 @@ impl Letters {
             let Ok(template) = environment.get_template(name) else {
                 continue;
             };
-            match template.render(values) {
+            match template.render(Value::from(Serde(values))) {
                 Ok(text) => return split(&text),
                 Err(error) => tracing::error!(
                     template = name,
@@ -236,8 +238,14 @@ fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
+    // Lines with nothing but a block leave no empty line behind.
+    let syntax = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .build();
+    if let Ok(syntax) = syntax {
+        environment.set_syntax(syntax);
+    }
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment
 }

@@ -17,7 +17,7 @@ pub mod flow;
 pub mod http;
 pub mod lifecycle;
 pub mod pbx;
-//pub mod send;
+pub mod send;
 pub mod service;
 pub mod speech;
 pub mod store;

@@ -21,7 +21,8 @@ const EN: Language = Language::EN;
 
 /// Returns what a story needs, or says loudly why the story is skipped.
 fn require<T>(found: Result<T, SpeechError>) -> Option<T> {
-    let wanted = |name: &str| std::env::var(name).is_ok_and(|value| value == "true" || value == "1");
+    let wanted =
+        |name: &str| std::env::var(name).is_ok_and(|value| value == "true" || value == "1");
     match found {
         Ok(found) => Some(found),
         Err(error) if wanted("CI") || wanted("HOTLINE_REQUIRE_ALL") => panic!("REQUIRED: {error}"),
@@ -38,8 +39,15 @@ fn fixture(language: Language) -> PathBuf {
 }
 
 fn config() -> Config {
-    let models = [DA, EN].map(|language| (language, fixture(language))).into();
-    Config { models, threads: 1, max_streams: Some(8), ..Config::default() }
+    let models = [DA, EN]
+        .map(|language| (language, fixture(language)))
+        .into();
+    Config {
+        models,
+        threads: 1,
+        max_streams: Some(8),
+        ..Config::default()
+    }
 }
 
 /// A caller with a synthetic voice.
@@ -95,10 +103,12 @@ impl Account {
     fn heard(&self) -> Vec<&Heard> {
         let heard = |(_, event): &'_ (u64, EarEvent)| matches!(event, EarEvent::Heard(_));
         let events = self.0.iter().filter(|event| heard(event));
-        events.map(|(_, event)| match event {
-            EarEvent::Heard(heard) => heard,
-            other => panic!("{other:?}"),
-        }).collect()
+        events
+            .map(|(_, event)| match event {
+                EarEvent::Heard(heard) => heard,
+                other => panic!("{other:?}"),
+            })
+            .collect()
     }
 
     /// Returns the only turn's most certain hypothesis.
@@ -114,7 +124,10 @@ impl Account {
     }
 
     fn at(&self, wanted: impl Fn(&EarEvent) -> bool) -> Option<u64> {
-        self.0.iter().find(|(_, event)| wanted(event)).map(|(time, _)| *time)
+        self.0
+            .iter()
+            .find(|(_, event)| wanted(event))
+            .map(|(time, _)| *time)
     }
 }
 
@@ -144,10 +157,13 @@ const YES_NO: &[(Language, &[&str])] = &[(DA, &["ja", "nej", "ja tak", "nej tak"
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_dane_says_is_understood() {
-    let (Some(ears), Some(caller)) = (require(Ears::new(&config())), Caller::new()) else { return };
+    let (Some(ears), Some(caller)) = (require(Ears::new(&config())), Caller::new()) else {
+        return;
+    };
     let departments: &[&str] = &["borgerservice", "jobcenter", "byggesag", "pas", "kørekort"];
-    let digits: &[&str] =
-        &["nul", "en", "to", "tre", "fire", "fem", "seks", "syv", "otte", "ni"];
+    let digits: &[&str] = &[
+        "nul", "en", "to", "tre", "fire", "fem", "seks", "syv", "otte", "ni",
+    ];
     let cases: &[(&str, Expect, &[&str])] = &[
         ("ja tak", Expect::YesNo, YES_NO[0].1),
         ("nej tak", Expect::YesNo, YES_NO[0].1),

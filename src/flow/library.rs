@@ -145,7 +145,7 @@ impl Stories {
 }
 
 /// Reads the YAML files of a folder and of the folders in it, in the order of their names.
-fn gather(folder: &Path, findings: &mut Vec<Finding>) -> Vec<File> {
+pub(super) fn gather(folder: &Path, findings: &mut Vec<Finding>) -> Vec<File> {
     let mut files = Vec::new();
     let mut folders = vec![(folder.to_owned(), 0)];
     while let Some((path, depth)) = folders.pop() {

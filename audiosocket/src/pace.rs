@@ -9,6 +9,9 @@ use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
+const LONGEST_PERIOD: Duration = Duration::from_secs(3_600);
+
 /// Ticks at whole multiples of a period since a start: no error adds up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pace {
@@ -40,10 +43,10 @@ impl Pace {
         Pace::every(FRAME_TIME)
     }
 
-    /// Starts a pace of another period; a period of zero counts as one nanosecond.
+    /// Starts a pace of another period; held between a millisecond (timers are no finer) and an hour.
     pub fn every(period: Duration) -> Pace {
         Pace {
-            period: period.max(Duration::from_nanos(1)),
+            period: period.clamp(SHORTEST_PERIOD, LONGEST_PERIOD),
             next: 0,
             skipped: 0,
         }
@@ -56,18 +59,24 @@ impl Pace {
 
     /// Takes the tick of `now` (since the start), `None` while the next one is not yet due.
     pub fn take(&mut self, now: Duration) -> Option<Tick> {
-        if now < self.due() {
-            return None;
-        }
-        let number = u64::try_from(now.as_nanos() / self.period.as_nanos()).unwrap_or(u64::MAX - 1);
-        let skipped = number - self.next;
-        self.next = number + 1;
+        let number = u64::try_from(now.as_nanos() / self.period.as_nanos()).ok()?;
+        let skipped = number.checked_sub(self.next)?;
+        self.next = number.checked_add(1)?;
         self.skipped += skipped;
         Some(Tick {
             number,
             late: now.saturating_sub(at(self.period, number)),
             skipped,
         })
+    }
+
+    /// Takes the next tick although it is up to `leeway` early, as when what it is waiting for has come.
+    ///
+    /// The ticks stay where they are, so frames sent early leave no faster on the whole.
+    pub fn take_early(&mut self, now: Duration, leeway: Duration) -> Option<Tick> {
+        let due = self.due();
+        let early = now < due && due <= now.saturating_add(leeway);
+        self.take(if early { due } else { now })
     }
 
     /// Returns how many ticks were skipped since the start.
@@ -77,7 +86,8 @@ impl Pace {
 }
 
 fn at(period: Duration, number: u64) -> Duration {
-    Duration::from_nanos_u128(period.as_nanos().saturating_mul(u128::from(number)))
+    let nanos = period.as_nanos().saturating_mul(u128::from(number));
+    Duration::from_nanos_u128(nanos.min(Duration::MAX.as_nanos()))
 }
 
 /// A [`Pace`] on tokio's monotonic clock.
@@ -119,13 +129,31 @@ impl Clock {
     /// Waits for the next tick; dropping the wait loses none.
     pub async fn tick(&mut self) -> Tick {
         loop {
-            if let Some(tick) = self.pace.take(self.start.elapsed()) {
-                let due = self.start + self.pace.due();
-                self.alarm.as_mut().reset(due);
+            if let Some(tick) = self.try_tick(Duration::ZERO) {
                 return tick;
             }
             self.alarm.as_mut().await;
         }
+    }
+
+    /// Takes the next tick without waiting if it is due or at most `leeway` early.
+    pub fn try_tick(&mut self, leeway: Duration) -> Option<Tick> {
+        let now = Instant::now();
+        let tick = match now.checked_duration_since(self.start) {
+            Some(now) => self.pace.take_early(now, leeway),
+            None => self
+                .pace
+                .take_early(Duration::ZERO, leeway.checked_sub(self.start - now)?),
+        };
+        if tick.is_some() {
+            self.set_alarm();
+        }
+        tick
+    }
+
+    fn set_alarm(&mut self) {
+        let due = self.start + self.pace.due();
+        self.alarm.as_mut().reset(due);
     }
 
     /// Returns how many ticks were skipped since the start.
@@ -150,6 +178,26 @@ mod tests {
     }
 
     #[test]
+    fn a_tick_may_be_taken_early_but_only_by_the_leeway() {
+        let leeway = Duration::from_millis(5);
+        let mut pace = Pace::new();
+        pace.take(Duration::ZERO);
+        assert_eq!(pace.take_early(Duration::from_millis(14), leeway), None);
+        let early = pace.take_early(Duration::from_millis(15), leeway);
+        assert_eq!(
+            early,
+            Some(Tick {
+                number: 1,
+                late: Duration::ZERO,
+                skipped: 0
+            })
+        );
+        assert_eq!(pace.due(), Duration::from_millis(40));
+        let late = pace.take_early(Duration::from_millis(61), leeway);
+        assert_eq!(late.map(|tick| (tick.number, tick.skipped)), Some((3, 1)));
+    }
+
+    #[test]
     fn ticks_slept_through_are_skipped_and_counted() {
         let mut pace = Pace::new();
         pace.take(Duration::ZERO);
@@ -171,9 +219,13 @@ mod tests {
 
     #[test]
     fn a_time_beyond_all_numbers_does_not_panic() {
-        let mut pace = Pace::every(Duration::ZERO);
-        assert!(pace.take(Duration::MAX).is_some());
-        pace.take(Duration::MAX);
+        for period in [Duration::ZERO, FRAME_TIME, Duration::MAX] {
+            let mut pace = Pace::every(period);
+            for time in [Duration::MAX, Duration::MAX, Duration::ZERO] {
+                pace.take(time);
+                let _due = pace.due();
+            }
+        }
     }
 
     proptest! {
@@ -203,15 +255,67 @@ mod tests {
         }
     }
 
-    #[tokio::test(flavor = "current_thread")]
-    async fn the_clock_waits_for_its_ticks() {
-        let start = Instant::now();
+    #[tokio::test(start_paused = true)]
+    async fn the_clock_ticks_at_its_start_and_every_20_ms_after() {
+        let start = Instant::now() + Duration::from_millis(7);
         let mut clock = Clock::starting_at(start);
-        let mut number = 0;
-        while number < 3 {
-            let tick = clock.tick().await;
-            assert!(start.elapsed() >= FRAME_TIME * u32::try_from(tick.number).unwrap());
-            number = tick.number;
+        for number in 0..1_000 {
+            assert_eq!(
+                clock.tick().await,
+                Tick {
+                    number,
+                    late: Duration::ZERO,
+                    skipped: 0
+                }
+            );
+            assert_eq!(Instant::now(), start + FRAME_TIME * number as u32);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_clock_says_how_many_ticks_a_stall_cost() {
+        let mut clock = Clock::start();
+        clock.tick().await;
+        tokio::time::advance(Duration::from_millis(107)).await;
+        let late = Duration::from_millis(7);
+        assert_eq!(
+            clock.tick().await,
+            Tick {
+                number: 5,
+                late,
+                skipped: 4
+            }
+        );
+        assert_eq!(clock.skipped(), 4);
+        assert_eq!(
+            clock.tick().await,
+            Tick {
+                number: 6,
+                late: Duration::ZERO,
+                skipped: 0
+            }
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_for_a_tick_can_be_dropped_and_a_tick_taken_early() {
+        let mut clock = Clock::start();
+        clock.tick().await;
+        let wait = tokio::time::timeout(Duration::from_millis(15), clock.tick()).await;
+        assert!(wait.is_err());
+        assert_eq!(clock.try_tick(Duration::from_millis(4)), None);
+        let early = clock.try_tick(Duration::from_millis(5));
+        assert_eq!(early.map(|tick| tick.number), Some(1));
+        assert_eq!(clock.tick().await.number, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clocks_that_share_a_start_tick_together() {
+        let start = Instant::now() + Duration::from_millis(30);
+        let (mut one, mut other) = (Clock::starting_at(start), Clock::starting_at(start));
+        for _ in 0..10 {
+            let (first, second) = tokio::join!(one.tick(), other.tick());
+            assert_eq!(first, second);
         }
     }
 }

@@ -22,7 +22,7 @@ const FIRST_ROOM_BYTES: usize = 8192;
 #[non_exhaustive]
 pub enum ReadError {
     /// The peer sent something other than AudioSocket.
-    #[error("{peer} sent a {fault}")]
+    #[error("from {peer}: {fault}")]
     Malformed {
         /// Who sent it.
         peer: SocketAddr,

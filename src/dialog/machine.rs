@@ -44,6 +44,8 @@ pub struct Dialog {
     waiting: Waiting,
     deadline: Option<Timestamp>,
     typed_ahead: Vec<Key>,
+    /// The caller's words that the last intent was taken from.
+    said: String,
     falling_back: bool,
     commands: Vec<Command>,
 }
@@ -83,6 +85,7 @@ impl Dialog {
             waiting: Waiting::Start(first),
             deadline: None,
             typed_ahead: Vec::new(),
+            said: String::new(),
             falling_back: false,
             commands: Vec::new(),
         }
@@ -185,7 +188,10 @@ impl Dialog {
         if language != self.language && !matches!(meaning, Meaning::Nothing(_)) {
             self.language = language;
         }
-        self.meant(meaning, now);
+        if question_is_open(&self.waiting) && matches!(meaning, Meaning::Answer { .. }) {
+            self.said = text;
+        }
+        self.meant(meaning, Missed::NotUnderstood, now);
     }
 
     fn key(&mut self, key: Key, now: Timestamp) {
@@ -202,7 +208,7 @@ impl Dialog {
             return;
         }
         self.understood(&format!("#{key}"), &meaning);
-        self.meant(meaning, now);
+        self.meant(meaning, Missed::WrongKey, now);
     }
 
     fn said(&mut self, now: Timestamp) {
@@ -224,7 +230,7 @@ impl Dialog {
             Waiting::Question(question) if !question.typed.is_empty() => {
                 let meaning = question.typed_out(&self.playbook, self.language, now);
                 self.understood("#", &meaning);
-                self.meant(meaning, now);
+                self.meant(meaning, Missed::WrongKey, now);
             }
             Waiting::Question(question) => {
                 let missed = if question.speaking {
@@ -265,7 +271,7 @@ impl Dialog {
     }
 
     /// Acts on what a turn meant.
-    fn meant(&mut self, meaning: Meaning, now: Timestamp) {
+    fn meant(&mut self, meaning: Meaning, missed: Missed, now: Timestamp) {
         let Waiting::Question(question) = &mut self.waiting else {
             return;
         };
@@ -304,16 +310,14 @@ impl Dialog {
             }
             Meaning::Operator => self.to_operator(now),
             Meaning::Repeat => self.put_question(Missed::Nothing, now),
-            Meaning::OtherLanguage => {
-                let languages = &self.playbook.shelf.tenant.languages;
-                let other = languages
-                    .iter()
-                    .find(|language| **language != self.language);
-                self.language = other.copied().unwrap_or(self.language);
+            Meaning::Language(language) => {
+                if self.playbook.shelf.tenant.languages.contains(&language) {
+                    self.language = language;
+                }
                 self.put_question(Missed::Nothing, now);
             }
             Meaning::More => self.deadline = Some(now + KEY_PAUSE),
-            Meaning::Nothing(_) => self.missed(Missed::NotUnderstood, now),
+            Meaning::Nothing(_) => self.missed(missed, now),
         }
     }
 
@@ -367,6 +371,7 @@ impl Dialog {
         match missed {
             Missed::NotUnderstood => self.phrase(&phrases.not_understood, &[]),
             Missed::Silence => self.phrase(&phrases.not_heard, &[]),
+            Missed::WrongKey => self.phrase(&phrases.wrong_key, &[]),
             Missed::Nothing | Missed::Wrong => {}
         }
         let text = match tries.checked_sub(2) {
@@ -749,6 +754,7 @@ impl Dialog {
                 .get("reference")
                 .and_then(SlotValue::as_str)
                 .map(Into::into),
+            whisper: None,
         }
     }
 
@@ -838,11 +844,8 @@ impl Dialog {
 
     fn phrase(&mut self, texts: &Texts, values: &[(&str, &str)]) {
         let language = ("language", self.language.code());
-        let values: minijinja::Value = values
-            .iter()
-            .chain([&language])
-            .map(|(name, value)| (*name, value.to_string()))
-            .collect();
+        let values = values.iter().chain([&language]);
+        let values = minijinja::Value::from_pairs(values.map(|(name, value)| (*name, *value)));
         let text = text_in(texts, self.language);
         match self.playbook.environment.render_str(text, values) {
             Ok(text) => self.speak(text, true),
@@ -916,6 +919,7 @@ impl Dialog {
             &self.facts,
             self.language,
             self.speech,
+            &self.said,
             now,
         )
     }
@@ -948,7 +952,7 @@ impl Dialog {
             ),
             Meaning::Operator => (Some("operator".to_owned()), 1.0, "act", Vec::new()),
             Meaning::Repeat => (Some("repeat".to_owned()), 1.0, "act", Vec::new()),
-            Meaning::OtherLanguage => (Some("other_language".to_owned()), 1.0, "act", Vec::new()),
+            Meaning::Language(language) => (Some(language.to_string()), 1.0, "act", Vec::new()),
             Meaning::More => return,
             Meaning::Nothing(why) => (None, 0.0, "ask again", why.clone()),
         };
@@ -976,6 +980,17 @@ impl Dialog {
     }
 }
 
+/// Tells whether the question is what the caller wants, in their own words.
+fn question_is_open(waiting: &Waiting) -> bool {
+    match waiting {
+        Waiting::Question(question) => {
+            question.confirming.is_none()
+                && matches!(question.ask.answer, flow::Answer::Intent(_))
+        }
+        _ => false,
+    }
+}
+
 /// Whether a step waits for an event.
 enum Step {
     On,
@@ -988,6 +1003,7 @@ enum Missed {
     Nothing,
     NotUnderstood,
     Silence,
+    WrongKey,
     Wrong,
 }
 
@@ -995,7 +1011,7 @@ impl Missed {
     fn word(self) -> &'static str {
         match self {
             Self::Silence => "...",
-            Self::Nothing | Self::NotUnderstood | Self::Wrong => "",
+            Self::Nothing | Self::NotUnderstood | Self::WrongKey | Self::Wrong => "",
         }
     }
 }

@@ -9,6 +9,7 @@ mod order;
 mod playbook;
 mod program;
 mod question;
+pub mod rehearsal;
 mod scope;
 pub mod speak;
 

@@ -70,8 +70,8 @@ pub(super) enum Meaning {
     Operator,
     /// The caller wants to hear it again.
     Repeat,
-    /// The caller wants the other language.
-    OtherLanguage,
+    /// The caller wants another language.
+    Language(Language),
     /// More keys are to come.
     More,
     /// Nothing that answers the question.
@@ -221,10 +221,10 @@ impl Question {
             },
             Answer::Intent(_) | Answer::Department | Answer::Text => {
                 if let Some(name) = self.ask.keys.get(&key) {
-                    if name == "operator" {
+                    let name = IntentName(name.clone());
+                    if name.0 == "operator" && !self.asks_for(&name) {
                         return Meaning::Operator;
                     }
-                    let name = IntentName(name.clone());
                     return sure(self.intent(&name, playbook, language, 1.0, vec![pressed(key)]));
                 }
                 match playbook.shelf.tenant.keys.get(&key) {
@@ -470,7 +470,9 @@ impl Question {
                 Meaning::Between([best.intent.clone(), second.intent.clone()], why)
             }
             Verdict::Act | Verdict::Confirm => {
-                if let Some(wish) = house_meaning(&best.intent) {
+                if !self.asks_for(&best.intent)
+                    && let Some(wish) = house_meaning(&best.intent)
+                {
                     return wish;
                 }
                 let answer = self.intent(&best.intent, playbook, *language, best.score, why);
@@ -489,15 +491,18 @@ impl Question {
         if let Some(between) = &self.between {
             return between.contains(name);
         }
-        let house = matches!(name.0.as_str(), "operator" | "repeat" | "other_language");
+        self.asks_for(name) || house_meaning(name).is_some()
+    }
+
+    /// Tells whether the flow itself asks for an intent, whatever the house does with it elsewhere.
+    fn asks_for(&self, name: &IntentName) -> bool {
         match &self.ask.answer {
             Answer::Intent(names) => {
                 let department = department_of(name).is_some();
-                house
-                    || names.contains(name)
+                names.contains(name)
                     || (department && names.iter().any(|name| name.0 == "departments"))
             }
-            Answer::Department => house || department_of(name).is_some(),
+            Answer::Department => department_of(name).is_some(),
             _ => true,
         }
     }
@@ -635,8 +640,9 @@ fn house_meaning(intent: &IntentName) -> Option<Meaning> {
     match intent.0.as_str() {
         "operator" => Some(Meaning::Operator),
         "repeat" => Some(Meaning::Repeat),
-        "other_language" => Some(Meaning::OtherLanguage),
-        _ => None,
+        "danish" => Some(Meaning::Language(Language::DA)),
+        "english" => Some(Meaning::Language(Language::EN)),
+        name => name.strip_prefix("language_")?.parse().ok().map(Meaning::Language),
     }
 }
 

@@ -100,6 +100,7 @@ struct DepartmentSeen {
     name: String,
     open: bool,
     wait: u32,
+    long_wait: bool,
     waiting: u32,
     agents: u32,
     agents_free: u32,
@@ -110,7 +111,9 @@ struct DepartmentSeen {
     overflow: Option<String>,
 }
 
-/// Gathers everything that a template or a condition can see at this moment.
+/// Gathers everything that a template or a condition can see at this moment; the names are those
+/// of [`crate::flow::VARIABLES`].
+#[expect(clippy::too_many_arguments, reason = "it is the dialog's whole state, read only")]
 pub(super) fn seen(
     playbook: &Playbook,
     caller: &Caller,
@@ -118,6 +121,7 @@ pub(super) fn seen(
     facts: &Facts,
     language: Language,
     speech: bool,
+    said: &str,
     now: Timestamp,
 ) -> Value {
     let tenant = &playbook.shelf.tenant;
@@ -133,10 +137,7 @@ pub(super) fn seen(
         })
         .collect();
     let chosen = slots.get("department").and_then(SlotValue::as_str);
-    let here = chosen
-        .and_then(|id| departments.get(id))
-        .cloned()
-        .unwrap_or_default();
+    let here = chosen.and_then(|id| departments.get(id)).cloned();
     let operator = departments
         .get(tenant.operator.0.as_str())
         .cloned()
@@ -162,15 +163,12 @@ pub(super) fn seen(
     let mut put = |name: &str, value: Value| seen.insert(name.to_owned(), value);
     put(
         "tenant",
-        minijinja::context! {
-            name => name, id => tenant.tenant.to_string(),
-            offer_callback_from => tenant.callback.offer_from_seconds,
-        },
+        minijinja::context! { name => name, id => tenant.tenant.to_string() },
     );
     put(
         "caller",
         minijinja::context! {
-            number => caller.number.as_ref().map(PhoneNumber::e164),
+            number => caller.number.as_ref().map(PhoneNumber::e164).unwrap_or_default(),
             known => caller.number.is_some(),
             name => caller.name.clone(),
         },
@@ -178,7 +176,15 @@ pub(super) fn seen(
     put("language", Value::from(language.code()));
     put("now", Value::from(zoned.strftime("%H:%M").to_string()));
     put("today", Value::from(zoned.date().to_string()));
-    put("department", here);
+    if let Some(department) = here {
+        put("department", department);
+    }
+    let slot = |name: &str| slots.get(name).and_then(SlotValue::as_str).unwrap_or_default();
+    put(
+        "callback",
+        minijinja::context! { reason => slot("reason"), reference => slot("reference") },
+    );
+    put("said", Value::from(said));
     put("departments", Value::from(Serde(&departments)));
     put("operator", operator);
     put("notices", Value::from(Serde(&notices)));
@@ -234,6 +240,7 @@ fn department(
         name: playbook.department_name(id, language),
         open: opening.is_some_and(|opening| opening.is_open(at)),
         wait: queue.expected_wait(),
+        long_wait: queue.expected_wait() >= playbook.shelf.tenant.callback.offer_from_seconds,
         waiting: queue.waiting,
         agents: queue.agents,
         agents_free: queue.agents_free,

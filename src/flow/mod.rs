@@ -14,7 +14,7 @@ mod tree;
 pub mod variable;
 
 pub use document::*;
-pub use finding::{Finding, Severity, report};
+pub use finding::{Finding, Severity, did_you_mean, report};
 pub use library::{Library, Shelf, Stories};
 pub use phrases::Phrases;
 pub use tenant::*;

@@ -2,6 +2,13 @@
 //! as people say them in Danish and English, with fillers, corrections and recognition errors.
 //! What a caller *wants* is not found here but in [`crate::understand`].
 
+mod date;
+mod digits;
+mod numeral;
+mod time;
+mod word;
+mod yes_no;
+
 use jiff::civil::{Date, Time};
 
 use crate::words::{Language, PhoneNumber};
@@ -40,31 +47,31 @@ impl Default for Daytime {
 }
 
 /// Hears yes (`true`) or no (`false`); nothing for both at once, for "maybe" and for other words.
-pub fn yes_no(_text: &str, _language: Language) -> Option<Answer<bool>> {
-    None
+pub fn yes_no(text: &str, language: Language) -> Option<Answer<bool>> {
+    yes_no::yes_no(text, language)
 }
 
 /// Hears one whole number, 0 to 999 999 999.
-pub fn number(_text: &str, _language: Language) -> Option<Answer<i64>> {
-    None
+pub fn number(text: &str, language: Language) -> Option<Answer<i64>> {
+    digits::number(text, language)
 }
 
 /// Hears a string of digits: one by one, in pairs, in hundreds, as numerals, or mixed.
-pub fn digits(_text: &str, _language: Language) -> Option<Answer<String>> {
-    None
+pub fn digits(text: &str, language: Language) -> Option<Answer<String>> {
+    digits::digits(text, language)
 }
 
 /// Hears a telephone number: eight Danish digits, or any with `+`, `00` or +45 before it.
-pub fn phone(_text: &str, _language: Language) -> Option<Answer<PhoneNumber>> {
-    None
+pub fn phone(text: &str, language: Language) -> Option<Answer<PhoneNumber>> {
+    digits::phone(text, language)
 }
 
 /// Hears a day; one without a year is the next to come, counted from `today`.
-pub fn date(_text: &str, _language: Language, _today: Date) -> Option<Answer<Date>> {
-    None
+pub fn date(text: &str, language: Language, today: Date) -> Option<Answer<Date>> {
+    date::date(text, language, today)
 }
 
 /// Hears a time of day; "tre" is 3:00 or 15:00, whichever lies in `daytime`.
-pub fn time(_text: &str, _language: Language, _daytime: Daytime) -> Option<Answer<Time>> {
-    None
+pub fn time(text: &str, language: Language, daytime: Daytime) -> Option<Answer<Time>> {
+    time::time(text, language, daytime)
 }

@@ -157,7 +157,7 @@ pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// Writes what to do about a name that nobody knows: the near one, or the list of all.
-pub(super) fn did_you_mean<'a>(
+pub fn did_you_mean<'a>(
     name: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {

@@ -11,10 +11,11 @@ mod read;
 pub mod story;
 mod tenant;
 mod tree;
-pub mod variable;
+mod variable;
 
 pub use document::*;
 pub use finding::{Finding, Severity, did_you_mean, report};
 pub use library::{Library, Shelf, Stories};
 pub use phrases::Phrases;
 pub use tenant::*;
+pub use variable::{FILTERS, VARIABLES, Variable};

@@ -11,11 +11,13 @@
 
 pub mod call;
 pub mod cli;
+pub mod config;
 pub mod dialog;
 pub mod flow;
 pub mod http;
+pub mod lifecycle;
 pub mod pbx;
-pub mod send;
+//pub mod send;
 pub mod service;
 pub mod speech;
 pub mod store;

@@ -1,1 +1,5 @@
-//! Work in progress.
+//! The HTTP door.
+
+mod config;
+
+pub use config::Config;

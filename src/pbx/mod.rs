@@ -2,6 +2,9 @@
 //!
 //! Implementations keep their own link alive; nothing here retries what was sent and not answered.
 
+pub mod asterisk;
+pub mod builtin;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

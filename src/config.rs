@@ -35,6 +35,10 @@ pub struct Config {
     pub speech: speech::Config,
     /// Asterisk's manager; without it there is no PBX.
     pub asterisk: Option<crate::pbx::asterisk::Config>,
+    /// Messages, cancellations, callbacks.
+    pub service: crate::service::Config,
+    /// How mails leave the house.
+    pub mail: crate::send::Config,
     /// The store; its path is relative to the state folder.
     pub store: store::Config,
 }
@@ -52,6 +56,8 @@ impl Default for Config {
             http: http::Config::default(),
             speech: speech::Config::default(),
             asterisk: None,
+            service: crate::service::Config::default(),
+            mail: crate::send::Config::default(),
             store: store::Config::default(),
         }
     }

@@ -61,12 +61,16 @@ pub(super) struct Listener {
     kept: VecDeque<Samples>,
     before_speech: usize,
     events: VecDeque<EarEvent>,
+    /// When audio came last.
     heard_from: Instant,
+    /// Up to when missing audio was counted as silence.
+    filled_to: Instant,
 }
 
 impl Listener {
     pub(super) fn new(line: Arc<Line>, recognisers: Arc<Recognisers>, turn: Turn) -> Self {
         let before_speech = BEFORE_SPEECH + (line.number % STAGGER) as usize;
+        let now = Instant::now();
         Self {
             line,
             recognisers,
@@ -76,7 +80,8 @@ impl Listener {
             kept: VecDeque::new(),
             before_speech,
             events: VecDeque::new(),
-            heard_from: Instant::now(),
+            heard_from: now,
+            filled_to: now,
         }
     }
 
@@ -88,6 +93,7 @@ impl Listener {
             Next::Order(Order::Deafen) => self.task = Task::Deaf,
             Next::Frame(samples) => {
                 self.heard_from = now;
+                self.filled_to = now;
                 let frame = turn::Frame {
                     voiced: self.vad.is_voice_segment(&samples).unwrap_or(false),
                     level: decibels(&samples),
@@ -106,12 +112,10 @@ impl Listener {
         if !waits || now.saturating_duration_since(self.heard_from) < GAP {
             return;
         }
-        while now.saturating_duration_since(self.heard_from) >= FRAME_TIME {
-            self.heard_from += FRAME_TIME;
+        while now.saturating_duration_since(self.filled_to) >= FRAME_TIME {
+            self.filled_to += FRAME_TIME;
             self.frame([0; FRAME], turn::Frame::SILENT);
         }
-        // The next frame that is missing is missed at once.
-        self.heard_from = now.checked_sub(GAP).unwrap_or(now);
     }
 
     fn frame(&mut self, samples: Samples, frame: turn::Frame) {

@@ -99,9 +99,17 @@ impl Voice {
         let cell = self.shared.shelf().cell(&name);
         let audio = cell
             .get_or_try_init(|| self.shared.fetch(&name, &text, language))
-            .await?;
-        self.shared.shelf().count(&name, audio.len());
-        Ok(Arc::clone(audio))
+            .await
+            .cloned();
+        drop(cell);
+        let length = audio.as_ref().map_or(0, |audio| audio.len());
+        self.shared.shelf().count(&name, length);
+        audio
+    }
+
+    /// Forgets what is in memory, so that recordings that were changed are read again.
+    pub fn reload(&self) {
+        self.shared.shelf().clear();
     }
 
     /// Makes texts before they are needed, a few at a time, and keeps the disk within its bounds.
@@ -314,12 +322,16 @@ impl Shelf {
         Arc::clone(&place.cell)
     }
 
-    /// Counts a prompt that is ready, and lets the least recently used ones go.
+    /// Counts a prompt, with no samples when it could not be made, and lets the least recently
+    /// used ones go.
     fn count(&mut self, name: &str, samples: usize) {
         if let Some(place) = self.places.get_mut(name) {
             self.samples += (samples as u64).saturating_sub(place.samples);
             place.samples = place.samples.max(samples as u64);
         }
+        // What could not be made, or whose caller left first, is not remembered.
+        self.places
+            .retain(|_, place| place.samples > 0 || Arc::strong_count(&place.cell) > 1);
         while self.samples > self.most_samples {
             let oldest = self
                 .places
@@ -332,5 +344,240 @@ impl Shelf {
             };
             self.samples -= place.samples;
         }
+    }
+
+    fn clear(&mut self) {
+        self.places.clear();
+        self.samples = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    const DA: Language = Language::DA;
+
+    /// A synthesiser whose audio tells how long the text was, and that counts its work.
+    #[derive(Default)]
+    struct Counting {
+        made: AtomicUsize,
+        broken: bool,
+    }
+
+    #[async_trait::async_trait]
+    impl Synthesiser for Counting {
+        fn voice(&self, language: Language) -> Option<String> {
+            (language == DA).then(|| "counting".to_owned())
+        }
+
+        async fn synthesise(
+            &self,
+            text: &str,
+            language: Language,
+        ) -> Result<Vec<i16>, SpeechError> {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            self.made.fetch_add(1, Ordering::Relaxed);
+            if self.broken || language != DA {
+                return Err(SpeechError::NoVoice { language });
+            }
+            Ok(vec![7; text.len()])
+        }
+    }
+
+    struct House {
+        folder: tempfile::TempDir,
+        engine: Arc<Counting>,
+    }
+
+    impl House {
+        fn new() -> Self {
+            Self {
+                folder: tempfile::tempdir().unwrap(),
+                engine: Arc::default(),
+            }
+        }
+
+        fn config(&self) -> Config {
+            Config {
+                cache: Some(self.folder.path().join("cache")),
+                prompts: vec![self.folder.path().join("prompts")],
+                ..Config::default()
+            }
+        }
+
+        fn voice(&self) -> Voice {
+            Voice::with(
+                Arc::clone(&self.engine) as Arc<dyn Synthesiser>,
+                &self.config(),
+            )
+        }
+
+        fn made(&self) -> usize {
+            self.engine.made.load(Ordering::Relaxed)
+        }
+
+        fn kept(&self) -> Vec<PathBuf> {
+            let folder = std::fs::read_dir(self.folder.path().join("cache/da"));
+            folder
+                .into_iter()
+                .flatten()
+                .map(|entry| entry.unwrap().path())
+                .collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_text_is_made_once_however_many_calls_want_it_at_once() {
+        let house = House::new();
+        let voice = house.voice();
+        let all =
+            futures_util::future::join_all((0..100).map(|_| voice.say("Velkommen", DA))).await;
+        assert!(all.iter().all(|audio| audio.as_ref().unwrap().len() == 9));
+        assert_eq!(house.made(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_prompt_is_kept_over_a_restart() {
+        let house = House::new();
+        let first = house.voice().say("Velkommen", DA).await.unwrap();
+        let again = house.voice().say("  Velkommen\n", DA).await.unwrap();
+        assert_eq!((first, house.made()), (again, 1));
+    }
+
+    #[tokio::test]
+    async fn a_damaged_kept_prompt_is_made_again() {
+        for damage in [b"".as_slice(), b"RIFF", &wav::encode(&[1; 50])[..60]] {
+            let house = House::new();
+            house.voice().say("Velkommen", DA).await.unwrap();
+            std::fs::write(&house.kept()[0], damage).unwrap();
+            assert_eq!(house.voice().say("Velkommen", DA).await.unwrap().len(), 9);
+            assert_eq!(house.made(), 2);
+            assert_eq!(wav::read(&house.kept()[0]).unwrap().len(), 9);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_recording_goes_before_a_synthetic_voice_and_can_be_changed() {
+        let house = House::new();
+        let voice = house.voice();
+        assert_eq!(
+            Voice::recording_names("Tak, og farvel!")[0],
+            "tak-og-farvel.wav"
+        );
+        let names = Voice::recording_names("Tak, og farvel!");
+        let folder = house.folder.path().join("prompts/da");
+        wav::write(&folder.join(&names[1]), &[1; 10]).unwrap();
+        assert_eq!(voice.say("Tak, og farvel!", DA).await.unwrap().len(), 10);
+        wav::write(&folder.join(&names[0]), &[1; 20]).unwrap();
+        voice.reload();
+        assert_eq!(voice.say("Tak, og farvel!", DA).await.unwrap().len(), 20);
+        assert_eq!(house.made(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_damaged_recording_does_not_silence_the_prompt() {
+        let house = House::new();
+        let path = house.folder.path().join("prompts/da/farvel.wav");
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "not a wav").unwrap();
+        assert_eq!(house.voice().say("Farvel", DA).await.unwrap().len(), 6);
+    }
+
+    #[tokio::test]
+    async fn what_fails_is_tried_again_and_leaves_nothing_behind() {
+        let mut house = House::new();
+        house.engine = Arc::new(Counting {
+            broken: true,
+            ..Counting::default()
+        });
+        let voice = house.voice();
+        for attempt in 1..=3 {
+            assert!(voice.say("Velkommen", DA).await.is_err());
+            assert_eq!(house.made(), attempt);
+        }
+        assert!(voice.shared.shelf().places.is_empty());
+        assert!(house.kept().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_cache_that_cannot_be_written_does_not_silence_the_prompt() {
+        let house = House::new();
+        std::fs::write(house.folder.path().join("cache"), "in the way").unwrap();
+        assert_eq!(house.voice().say("Velkommen", DA).await.unwrap().len(), 9);
+    }
+
+    #[tokio::test]
+    async fn memory_is_bounded_and_the_least_used_goes_first() {
+        let house = House::new();
+        let voice = house.voice();
+        voice.shared.shelf().most_samples = 25;
+        for text in [
+            "aaaaaaaaaa",
+            "bbbbbbbbbb",
+            "aaaaaaaaaa",
+            "cccccccccc",
+            "aaaaaaaaaa",
+        ] {
+            voice.say(text, DA).await.unwrap();
+        }
+        let shelf = voice.shared.shelf();
+        assert_eq!((shelf.places.len(), shelf.samples), (2, 20));
+        drop(shelf);
+        std::fs::remove_dir_all(house.folder.path().join("cache")).unwrap();
+        voice.say("aaaaaaaaaa", DA).await.unwrap();
+        assert_eq!(house.made(), 3);
+        voice.say("bbbbbbbbbb", DA).await.unwrap();
+        assert_eq!(house.made(), 4);
+    }
+
+    #[tokio::test]
+    async fn the_disk_is_bounded_too() {
+        let house = House::new();
+        let config = Config {
+            cache_megabytes: 0,
+            ..house.config()
+        };
+        let voice = Voice::with(Arc::clone(&house.engine) as Arc<dyn Synthesiser>, &config);
+        let made = voice
+            .make_ahead([(DA, "en".to_owned()), (DA, "to".to_owned())])
+            .await;
+        assert_eq!(
+            (made.ready, made.faults.len(), house.kept().len()),
+            (2, 0, 0)
+        );
+    }
+
+    #[tokio::test]
+    async fn making_ahead_tells_what_cannot_be_said() {
+        let house = House::new();
+        let texts = [(DA, "ja".to_owned()), (Language::EN, "yes".to_owned())];
+        let made = house.voice().make_ahead(texts).await;
+        assert_eq!(made.ready, 1);
+        let [(Language::EN, text, SpeechError::NoVoice { .. })] = &made.faults[..] else {
+            panic!("{:?}", made.faults)
+        };
+        assert_eq!(text, "yes");
+    }
+
+    #[tokio::test]
+    async fn without_a_synthesiser_recordings_still_play() {
+        let house = House::new();
+        let config = Config {
+            espeak: Some("/nowhere/espeak-ng".into()),
+            ..house.config()
+        };
+        let voice = Voice::new(&config);
+        assert!(matches!(
+            voice.fault(),
+            Some(SpeechError::NoSynthesiser { .. })
+        ));
+        wav::write(&house.folder.path().join("prompts/da/farvel.wav"), &[1; 10]).unwrap();
+        assert_eq!(voice.say("Farvel.", DA).await.unwrap().len(), 10);
+        let error = voice.say("Velkommen", DA).await.unwrap_err();
+        assert!(error.to_string().contains("/nowhere/espeak-ng"), "{error}");
     }
 }

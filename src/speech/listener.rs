@@ -41,9 +41,12 @@ enum Task {
     Watch { silence: Duration, quiet: u32 },
 }
 
+/// A recognition of each language of a question that has an engine.
+type Recognitions = Vec<(Language, Box<dyn Recognition>)>;
+
 struct Question {
     listen: Listen,
-    recognitions: Vec<(Language, Box<dyn Recognition>)>,
+    recognitions: Recognitions,
     /// Whether the turn in progress was fed to the recognitions from its beginning.
     fed: bool,
     frames: u32,
@@ -182,7 +185,7 @@ impl Listener {
         }
     }
 
-    fn open(&self, listen: &Listen) -> Result<Vec<(Language, Box<dyn Recognition>)>, String> {
+    fn open(&self, listen: &Listen) -> Result<Recognitions, String> {
         let mut open = Vec::new();
         let mut reason = "no recogniser for the languages of this question".to_owned();
         for language in &listen.languages {

@@ -1,13 +1,18 @@
-//! Prompts: a recording where there is one, otherwise synthesised once and kept, in memory and on
-//! disk, under a name made of the voice and the text.
+//! Prompts: a recording where there is one, otherwise synthesised once and kept under a name made
+//! of the voice and the text. Texts made ahead, which are written in flows, are kept on disk; what
+//! was put together for one caller (a name, a number read back) stays in memory.
 
-use std::collections::HashMap;
+mod shelf;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use futures_util::{StreamExt, stream};
 use md5::{Digest, Md5};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
+
+use shelf::Shelf;
 
 use super::espeak::Espeak;
 use super::{Config, SpeechError, Synthesiser, wav};
@@ -16,7 +21,17 @@ use crate::words::Language;
 /// The longest name of a recording that is made of its text, in characters.
 const LONGEST_NAME: usize = 80;
 
+/// Texts that are made ahead at once, and files that are read or written at once.
+const AT_ONCE: usize = 4;
+
 type Audio = Arc<[i16]>;
+
+/// Where a prompt that was made is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    InMemory,
+    OnDisk,
+}
 
 /// Says texts. Clones share everything.
 #[derive(Clone)]
@@ -72,7 +87,7 @@ impl Voice {
             recordings: config.prompts.clone(),
             most_on_disk: config.cache_megabytes.saturating_mul(1_000_000),
             shelf: Mutex::new(Shelf::new(config.memory_megabytes)),
-            blocking: Semaphore::new(4),
+            blocking: Semaphore::new(AT_ONCE),
         };
         Self {
             shared: Arc::new(shared),
@@ -94,11 +109,20 @@ impl Voice {
     /// # Errors
     /// When there is no recording and the text cannot be synthesised.
     pub async fn say(&self, text: &str, language: Language) -> Result<Audio, SpeechError> {
+        self.obtain(text, language, Keep::InMemory).await
+    }
+
+    async fn obtain(
+        &self,
+        text: &str,
+        language: Language,
+        keep: Keep,
+    ) -> Result<Audio, SpeechError> {
         let text = tidy(text);
         let name = self.shared.name(&text, language);
         let cell = self.shared.shelf().cell(&name);
         let audio = cell
-            .get_or_try_init(|| self.shared.fetch(&name, &text, language))
+            .get_or_try_init(|| self.shared.fetch(&name, &text, language, keep))
             .await
             .cloned();
         drop(cell);
@@ -112,21 +136,31 @@ impl Voice {
         self.shared.shelf().clear();
     }
 
-    /// Makes texts before they are needed, a few at a time, and keeps the disk within its bounds.
+    /// Makes texts before they are needed, a few at a time, keeps them on disk for the next start,
+    /// and keeps the disk within its bounds.
     pub async fn make_ahead(
         &self,
         texts: impl IntoIterator<Item = (Language, String)>,
     ) -> MadeAhead {
         let mut made = MadeAhead::default();
-        for (language, text) in texts {
-            match self.say(&text, language).await {
+        let work = texts.into_iter().map(|(language, text)| async move {
+            let audio = self.obtain(&text, language, Keep::OnDisk).await;
+            (language, text, audio)
+        });
+        let mut work = stream::iter(work).buffer_unordered(AT_ONCE);
+        while let Some((language, text, audio)) = work.next().await {
+            match audio {
                 Ok(_) => made.ready += 1,
                 Err(fault) => made.faults.push((language, text, fault)),
             }
         }
+        drop(work);
         let shared = Arc::clone(&self.shared);
-        let pruned = tokio::task::spawn_blocking(move || prune(&shared.cache, shared.most_on_disk));
-        if pruned.await.is_err() {
+        let pruned = self
+            .shared
+            .blocking(move || prune(&shared.cache, shared.most_on_disk))
+            .await;
+        if pruned.is_none() {
             tracing::warn!("the prompt cache could not be looked through");
         }
         made
@@ -163,6 +197,7 @@ impl Shared {
         name: &str,
         text: &str,
         language: Language,
+        keep: Keep,
     ) -> Result<Audio, SpeechError> {
         let recordings: Vec<PathBuf> = self
             .recordings
@@ -188,10 +223,12 @@ impl Shared {
             });
         };
         let audio: Audio = synthesiser.synthesise(text, language).await?.into();
-        let samples = Arc::clone(&audio);
-        // The caller hears the prompt whether or not it can be kept.
-        if let Some(Err(error)) = self.blocking(move || wav::write(&kept, &samples)).await {
-            tracing::warn!(%error, "a prompt could not be kept");
+        if keep == Keep::OnDisk {
+            let samples = Arc::clone(&audio);
+            // The caller hears the prompt whether or not it can be kept.
+            if let Some(Err(error)) = self.blocking(move || wav::write(&kept, &samples)).await {
+                tracing::warn!(%error, "a prompt could not be kept");
+            }
         }
         Ok(audio)
     }
@@ -289,69 +326,6 @@ fn slug(text: &str) -> Option<String> {
     (!slug.is_empty() && slug.chars().count() <= LONGEST_NAME).then_some(slug)
 }
 
-/// The prompts in memory, the most recently used ones within a bound.
-struct Shelf {
-    places: HashMap<String, Place>,
-    most_samples: u64,
-    samples: u64,
-    clock: u64,
-}
-
-#[derive(Default)]
-struct Place {
-    cell: Arc<OnceCell<Audio>>,
-    samples: u64,
-    used: u64,
-}
-
-impl Shelf {
-    fn new(megabytes: u64) -> Self {
-        let most_samples = megabytes.saturating_mul(500_000);
-        Self {
-            places: HashMap::new(),
-            most_samples,
-            samples: 0,
-            clock: 0,
-        }
-    }
-
-    fn cell(&mut self, name: &str) -> Arc<OnceCell<Audio>> {
-        self.clock += 1;
-        let place = self.places.entry(name.to_owned()).or_default();
-        place.used = self.clock;
-        Arc::clone(&place.cell)
-    }
-
-    /// Counts a prompt, with no samples when it could not be made, and lets the least recently
-    /// used ones go.
-    fn count(&mut self, name: &str, samples: usize) {
-        if let Some(place) = self.places.get_mut(name) {
-            self.samples += (samples as u64).saturating_sub(place.samples);
-            place.samples = place.samples.max(samples as u64);
-        }
-        // What could not be made, or whose caller left first, is not remembered.
-        self.places
-            .retain(|_, place| place.samples > 0 || Arc::strong_count(&place.cell) > 1);
-        while self.samples > self.most_samples {
-            let oldest = self
-                .places
-                .iter()
-                .filter(|(_, place)| place.samples > 0)
-                .min_by_key(|(_, place)| place.used)
-                .map(|(name, _)| name.clone());
-            let Some(place) = oldest.and_then(|name| self.places.remove(&name)) else {
-                return;
-            };
-            self.samples -= place.samples;
-        }
-    }
-
-    fn clear(&mut self) {
-        self.places.clear();
-        self.samples = 0;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -416,6 +390,11 @@ mod tests {
             )
         }
 
+        async fn make_ahead(&self, text: &str) {
+            let made = self.voice().make_ahead([(DA, text.to_owned())]).await;
+            assert_eq!((made.ready, made.faults.len()), (1, 0));
+        }
+
         fn made(&self) -> usize {
             self.engine.made.load(Ordering::Relaxed)
         }
@@ -441,21 +420,33 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_prompt_is_kept_over_a_restart() {
+    async fn what_was_made_ahead_is_kept_over_a_restart() {
         let house = House::new();
-        let first = house.voice().say("Velkommen", DA).await.unwrap();
+        house.make_ahead("Velkommen").await;
         let again = house.voice().say("  Velkommen\n", DA).await.unwrap();
-        assert_eq!((first, house.made()), (again, 1));
+        assert_eq!((again.len(), house.made()), (9, 1));
+    }
+
+    #[tokio::test]
+    async fn what_is_said_to_one_caller_is_not_written_to_the_disk() {
+        let house = House::new();
+        let voice = house.voice();
+        for _ in 0..2 {
+            voice.say("Dit nummer er 70 10 10 10", DA).await.unwrap();
+        }
+        assert_eq!(house.made(), 1);
+        assert!(house.kept().is_empty());
     }
 
     #[tokio::test]
     async fn a_damaged_kept_prompt_is_made_again() {
         for damage in [b"".as_slice(), b"RIFF", &wav::encode(&[1; 50])[..60]] {
             let house = House::new();
-            house.voice().say("Velkommen", DA).await.unwrap();
+            house.make_ahead("Velkommen").await;
             std::fs::write(&house.kept()[0], damage).unwrap();
             assert_eq!(house.voice().say("Velkommen", DA).await.unwrap().len(), 9);
-            assert_eq!(house.made(), 2);
+            house.make_ahead("Velkommen").await;
+            assert_eq!(house.made(), 3);
             assert_eq!(wav::read(&house.kept()[0]).unwrap().len(), 9);
         }
     }
@@ -507,6 +498,7 @@ mod tests {
     async fn a_cache_that_cannot_be_written_does_not_silence_the_prompt() {
         let house = House::new();
         std::fs::write(house.folder.path().join("cache"), "in the way").unwrap();
+        house.make_ahead("Velkommen").await;
         assert_eq!(house.voice().say("Velkommen", DA).await.unwrap().len(), 9);
     }
 
@@ -524,10 +516,8 @@ mod tests {
         ] {
             voice.say(text, DA).await.unwrap();
         }
-        let shelf = voice.shared.shelf();
-        assert_eq!((shelf.places.len(), shelf.samples), (2, 20));
-        drop(shelf);
-        std::fs::remove_dir_all(house.folder.path().join("cache")).unwrap();
+        let held = |shelf: &Shelf| (shelf.places.len(), shelf.samples);
+        assert_eq!(held(&voice.shared.shelf()), (2, 20));
         voice.say("aaaaaaaaaa", DA).await.unwrap();
         assert_eq!(house.made(), 3);
         voice.say("bbbbbbbbbb", DA).await.unwrap();

@@ -1,0 +1,5 @@
+//! The house tested from the street: real SIP phones call a real Asterisk, which hands their audio
+//! to Hotline; agents answer, mails arrive. Nothing is simulated but people.
+
+mod house;
+mod reach;

@@ -11,7 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::flow::did_you_mean;
-use crate::{http, speech, store};
+use crate::pbx::asterisk;
+use crate::{http, send, service, speech, store};
 
 /// Where a configuration file is looked for when none is named.
 const USUAL_PLACES: [&str; 2] = ["hotline.yaml", "/etc/hotline/hotline.yaml"];
@@ -31,14 +32,14 @@ pub struct Config {
     pub call: Call,
     /// The HTTP door.
     pub http: http::Config,
+    /// The Asterisk beside us; `hotline serve` needs it.
+    pub asterisk: Option<asterisk::Config>,
     /// Hearing and speaking.
     pub speech: speech::Config,
-    /// Asterisk's manager; without it there is no PBX.
-    pub asterisk: Option<crate::pbx::asterisk::Config>,
-    /// Messages, cancellations, callbacks.
-    pub service: crate::service::Config,
     /// How mails leave the house.
-    pub mail: crate::send::Config,
+    pub mail: send::Config,
+    /// Callbacks, cancellations and messages.
+    pub services: service::Config,
     /// The store; its path is relative to the state folder.
     pub store: store::Config,
 }
@@ -54,10 +55,10 @@ impl Default for Config {
                 .unwrap_or_else(|| "state".into()),
             call: Call::default(),
             http: http::Config::default(),
-            speech: speech::Config::default(),
             asterisk: None,
-            service: crate::service::Config::default(),
-            mail: crate::send::Config::default(),
+            speech: speech::Config::default(),
+            mail: send::Config::default(),
+            services: service::Config::default(),
             store: store::Config::default(),
         }
     }

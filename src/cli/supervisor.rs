@@ -279,7 +279,7 @@ impl Direct {
             tenants: tenants.clone(),
         };
         let services = runtime
-            .block_on(Services::start(ground, config.service.clone()))
+            .block_on(Services::start(ground, config.services.clone()))
             .map_err(refused)?;
         Ok(Self {
             runtime,

@@ -375,10 +375,7 @@ impl Callback {
     }
 
     /// Returns who is rung first.
-    pub(super) fn order(
-        rules: &CallbackRules,
-        department: &crate::flow::Department,
-    ) -> DialOrder {
+    pub(super) fn order(rules: &CallbackRules, department: &crate::flow::Department) -> DialOrder {
         department.callback_order.unwrap_or(rules.order)
     }
 }

@@ -11,7 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::flow::did_you_mean;
-use crate::{http, speech, store};
+use crate::pbx::asterisk;
+use crate::{http, send, service, speech, store};
 
 /// Where a configuration file is looked for when none is named.
 const USUAL_PLACES: [&str; 2] = ["hotline.yaml", "/etc/hotline/hotline.yaml"];
@@ -31,8 +32,14 @@ pub struct Config {
     pub call: Call,
     /// The HTTP door.
     pub http: http::Config,
+    /// The Asterisk beside us; `hotline serve` needs it.
+    pub asterisk: Option<asterisk::Config>,
     /// Hearing and speaking.
     pub speech: speech::Config,
+    /// How mails leave the house.
+    pub mail: send::Config,
+    /// Callbacks, cancellations and messages.
+    pub services: service::Config,
     /// The store; its path is relative to the state folder.
     pub store: store::Config,
 }
@@ -48,7 +55,10 @@ impl Default for Config {
                 .unwrap_or_else(|| "state".into()),
             call: Call::default(),
             http: http::Config::default(),
+            asterisk: None,
             speech: speech::Config::default(),
+            mail: send::Config::default(),
+            services: service::Config::default(),
             store: store::Config::default(),
         }
     }
@@ -74,7 +84,7 @@ pub struct Call {
 impl Default for Call {
     fn default() -> Self {
         Self {
-            listen: (Ipv4Addr::LOCALHOST, 9092).into(),
+            listen: (Ipv4Addr::LOCALHOST, 8060).into(),
             max_calls: 200,
             journal_days: 30,
             recordings: None,
@@ -230,8 +240,14 @@ impl Config {
             &mut self.http.token_file,
             &mut speech.library,
             &mut speech.cache,
+            &mut self.mail.password_file,
+            &mut self.mail.ca_file,
+            &mut self.mail.templates,
         ] {
             path.as_mut().map(settle);
+        }
+        if let Some(asterisk) = &mut self.asterisk {
+            settle(&mut asterisk.secret_file);
         }
         speech.models.values_mut().for_each(settle);
         speech.prompts.iter_mut().for_each(settle);
@@ -292,7 +308,7 @@ mod tests {
     fn an_empty_file_is_a_whole_configuration_bound_to_loopback() {
         for text in ["", "\n", "# nothing\n", "{}"] {
             let config = read(text, &[]).unwrap();
-            assert_eq!(config.call.listen.to_string(), "127.0.0.1:9092");
+            assert_eq!(config.call.listen.to_string(), "127.0.0.1:8060");
             assert_eq!(config.http.listen.to_string(), "127.0.0.1:8061");
             assert_eq!(config.call.max_calls, 200);
         }
@@ -360,5 +376,15 @@ mod tests {
         let config = read("", &[]).unwrap();
         let text = serde_saphyr::to_string(&config).unwrap();
         assert_eq!(read(&text, &[]).unwrap(), config);
+    }
+
+    #[test]
+    fn an_asterisk_needs_its_secret_by_a_file() {
+        let config = read("asterisk: { secret_file: secrets/ami }", &[]).unwrap();
+        let asterisk = config.asterisk.unwrap();
+        assert_eq!(asterisk.secret_file, Path::new("/etc/hotline/secrets/ami"));
+        assert_eq!((asterisk.host.as_str(), asterisk.port), ("127.0.0.1", 5038));
+        let error = read("asterisk: { host: pbx }", &[]).unwrap_err();
+        assert!(error.to_string().contains("secret_file"), "{error}");
     }
 }

@@ -9,6 +9,7 @@
 //! * [`call`]: one task owns one call;
 //! * [`http`] and [`cli`]: the doors for people and programs.
 
+pub mod app;
 pub mod call;
 pub mod cli;
 pub mod config;

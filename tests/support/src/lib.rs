@@ -9,6 +9,7 @@ pub mod asterisk;
 pub mod cache;
 pub mod caller;
 pub mod g711;
+pub mod hotline;
 pub mod phone;
 pub mod port;
 pub mod process;
@@ -17,6 +18,7 @@ pub mod smtp;
 pub mod tone;
 
 pub use asterisk::Asterisk;
+pub use hotline::Hotline;
 
 pub use phone::Phone;
 pub use process::Process;

@@ -20,7 +20,7 @@ use crate::dialog::{
     Recording, Target,
 };
 use crate::pbx::{Arrival, CallEvent, Dial, Dialled, LinkState, PbxError};
-use crate::send::{Letters, Mail, MailId};
+use crate::send::{Letters, Mail};
 use crate::store::{Backend, ManualClock, Transaction, Verdict, View, WriteWork};
 use crate::words::{CallId, Language, PhoneNumber, QueueName};
 

@@ -94,7 +94,7 @@ async fn a_notice_that_cannot_be_is_refused_with_the_reason() {
         said.push(refused.unwrap_err().to_string());
     }
     insta::assert_snapshot!(said.join("\n"), @r#"
-    there is no tenant TenantId("storby"): see the folders under flows
+    there is no tenant storby: see the folders under flows
     lilleby has no prepared notice "fire": give a text, or choose from high_water
     a notice needs a name and a text: give both
     the notice would be over at once: give a time in the future

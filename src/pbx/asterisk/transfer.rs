@@ -98,7 +98,15 @@ impl Asterisk {
             if context.is_empty() {
                 return Ok(());
             }
-            self.require(&context, &place.extension).await
+            let required = self.require(&context, &place.extension).await;
+            required.map_err(|error| match error {
+                PbxError::Refused { .. } => refused(format!(
+                    "{:?} is not to be had in context {context:?}, where {own} of the dialplan \
+                     sends it",
+                    place.extension
+                )),
+                other => other,
+            })
         };
         tokio::try_join!(self.require(place.context, &place.extension), behind).map(|_| ())
     }

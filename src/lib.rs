@@ -9,11 +9,14 @@
 //! * [`call`]: one task owns one call;
 //! * [`http`] and [`cli`]: the doors for people and programs.
 
+pub mod app;
 pub mod call;
 pub mod cli;
+pub mod config;
 pub mod dialog;
 pub mod flow;
 pub mod http;
+pub mod lifecycle;
 pub mod pbx;
 pub mod send;
 pub mod service;

@@ -1,1 +1,20 @@
-//! Work in progress.
+//! Calls: one task owns one call, from the first frame to the last line of its journal.
+
+pub mod audio_socket;
+mod desk;
+mod figures;
+mod house;
+pub mod journal;
+pub mod line;
+mod playout;
+mod rate;
+mod recorder;
+mod redact;
+mod task;
+mod whisper;
+
+pub use desk::{Books, Desk, JOURNALS};
+pub use figures::Figures;
+pub use house::House;
+pub use redact::redact;
+pub use whisper::Whispering;

@@ -4,11 +4,20 @@
 mod command;
 mod event;
 pub mod hear;
+mod machine;
 mod order;
+mod playbook;
+mod program;
+mod question;
+pub mod rehearsal;
+mod scope;
 pub mod speak;
 
 pub use command::{Command, Expect, Listen, Note, Outcome, Record, Say};
 pub use event::{Event, Facts, Heard, Hypothesis, Notice, QueueState, Recording};
+pub use machine::Dialog;
 pub use order::{
     CallbackOrder, CancellationOrder, Done, Due, Handoff, MessageOrder, Order, Target,
 };
+pub use playbook::{Playbook, Unplayable};
+pub use scope::{Caller, SlotValue, environment};

@@ -119,6 +119,7 @@ pub enum Target {
 
 /// What the agent is told when a call is transferred.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Handoff {
     /// The caller's number.
     pub caller: Option<PhoneNumber>,
@@ -132,4 +133,7 @@ pub struct Handoff {
     pub tenant: String,
     /// Callback reference, if this is one.
     pub reference: Option<Reference>,
+    /// A WAV of the summary (8 kHz, 16 bit, mono) that only the agent hears, by its full path.
+    #[serde(default)]
+    pub whisper: Option<String>,
 }

@@ -1,11 +1,13 @@
 //! A flow as people write it: named states, each a list of steps, one key per step.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use crate::words::{FlowName, IntentName, Key, StateName, Texts};
+use crate::words::{FlowName, IntentName, Key, Language, StateName, Texts};
 
 /// A flow document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,8 +37,8 @@ pub enum Step {
     Goto(StateName),
     /// Go through another flow, then come back.
     Call(FlowName),
-    /// Put slots; values are expressions.
-    Set(BTreeMap<String, String>),
+    /// Put slots, in order; values are expressions.
+    Set(Entries),
     /// Move the caller to a department, an extension or another number; ends the flow.
     Transfer(Transfer),
     /// Record what the caller says, for a message or a cancellation.
@@ -60,8 +62,8 @@ pub enum Step {
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
-/// A text, or a text with settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// A text, or a text with settings: `{ da: "Hej" }` or `{ text: { da: "Hej" }, barge_in: false }`.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Say {
     /// Text per language; templates are filled in.
@@ -70,8 +72,26 @@ pub enum Say {
     Full(SayFully),
 }
 
+impl Say {
+    /// Returns the text per language, however it was written.
+    pub fn texts(&self) -> &Texts {
+        match self {
+            Self::Texts(texts) => texts,
+            Self::Full(full) => &full.text,
+        }
+    }
+
+    /// Tells whether the caller's voice may cut it off.
+    pub fn barge_in(&self) -> bool {
+        match self {
+            Self::Texts(_) => true,
+            Self::Full(full) => full.barge_in,
+        }
+    }
+}
+
 /// A text with settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SayFully {
     /// Text per language.
@@ -79,6 +99,118 @@ pub struct SayFully {
     /// Whether the caller's voice may cut it off; yes by default.
     #[serde(default = "yes")]
     pub barge_in: bool,
+}
+
+// By hand, because serde's own reading of an untagged enum loses the place of what is wrong.
+impl<'de> Deserialize<'de> for Say {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(SayVisitor)
+    }
+}
+
+struct SayVisitor;
+
+impl<'de> Visitor<'de> for SayVisitor {
+    type Value = Say;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text per language, such as { da: \"Hej\", en: \"Hello\" }")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Say, A::Error> {
+        let mut texts = Texts::new();
+        let mut full_text = None;
+        let mut barge_in = None;
+        while let Some(key) = map.next_key::<SayKey>()? {
+            match key {
+                SayKey::Text => full_text = Some(map.next_value()?),
+                SayKey::BargeIn => barge_in = Some(map.next_value()?),
+                SayKey::Language(language) => {
+                    texts.insert(language, map.next_value()?);
+                }
+            }
+        }
+        match (full_text, barge_in) {
+            (None, None) => Ok(Say::Texts(texts)),
+            (Some(text), barge_in) if texts.is_empty() => Ok(Say::Full(SayFully {
+                text,
+                barge_in: barge_in.unwrap_or(true),
+            })),
+            (Some(_), _) => Err(A::Error::custom(
+                "languages stand both beside and inside `text`: put them all inside",
+            )),
+            (None, Some(_)) => Err(A::Error::custom(
+                "`barge_in` needs the text inside `text`: { text: { da: \"Hej\" }, barge_in: false }",
+            )),
+        }
+    }
+}
+
+enum SayKey {
+    Text,
+    BargeIn,
+    Language(Language),
+}
+
+impl<'de> Deserialize<'de> for SayKey {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        match key.as_str() {
+            "text" => Ok(Self::Text),
+            "barge_in" => Ok(Self::BargeIn),
+            other => other
+                .parse()
+                .map(Self::Language)
+                .map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+/// Names with a value each, in the order in which they were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entries(pub Vec<(String, String)>);
+
+impl Serialize for Entries {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntriesVisitor)
+    }
+}
+
+struct EntriesVisitor;
+
+impl<'de> Visitor<'de> for EntriesVisitor {
+    type Value = Entries;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("names with a text each")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Entries(entries))
+    }
+}
+
+impl JsonSchema for Entries {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Entries".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "object",
+            "additionalProperties": { "type": "string" }
+        })
+    }
 }
 
 /// A question.
@@ -93,7 +225,8 @@ pub struct Ask {
     pub answer: Answer,
     /// The slot that gets the answer.
     pub into: String,
-    /// What keys mean; a value for the slot. `for: intent` adds the tenant's menu, `yes_no` 1 and 2.
+    /// What keys mean; a value for the slot, such as an intent or a department. An intent question
+    /// with `departments` adds the tenant's menu, `yes_no` adds 1 and 2.
     #[serde(default)]
     pub keys: BTreeMap<Key, String>,
     /// What to say instead of the question at the second, third … try.
@@ -121,7 +254,8 @@ pub struct Ask {
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// One of these intents: `departments` stands for every department; the slot gets the
-    /// intent's name, or `department` with the slot `department` set to which one.
+    /// intent's name, or `department` with the slot `department` set to which one. Intents of
+    /// modules that are switched off, and their keys, are left out.
     Intent(Vec<IntentName>),
     /// A department of the tenant; the slot gets its id.
     Department,
@@ -159,7 +293,7 @@ pub struct Choice {
     pub say: Texts,
     /// Words that mean it, per language.
     #[serde(default)]
-    pub words: BTreeMap<crate::words::Language, Vec<String>>,
+    pub words: BTreeMap<Language, Vec<String>>,
 }
 
 /// A branch of `when`: `if` with `do`, or `else` as the last.
@@ -224,9 +358,9 @@ pub struct Message {
     /// What it is about: a template.
     #[serde(default)]
     pub subject: String,
-    /// Further facts: name and template.
+    /// Further facts, in order: name and template.
     #[serde(default)]
-    pub facts: BTreeMap<String, String>,
+    pub facts: Entries,
     /// The slot that gets the reference.
     pub into: String,
     /// What to do when it cannot be taken; by default: to the operator.
@@ -246,9 +380,9 @@ pub struct Cancel {
     /// The slot with the recording, if any.
     #[serde(default)]
     pub recording: Option<String>,
-    /// What was gathered: name and template.
+    /// What was gathered, in order: name and template.
     #[serde(default)]
-    pub facts: BTreeMap<String, String>,
+    pub facts: Entries,
     /// The slot that gets the reference.
     pub into: String,
     /// What to do when it cannot be taken; by default: to the operator.

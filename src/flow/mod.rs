@@ -1,7 +1,20 @@
 //! What people write: flows and tenants as YAML, read with the place of every word, checked whole.
 
+mod check;
 mod document;
+mod embedded;
+mod finding;
+mod library;
+mod phrases;
+mod place;
+mod read;
+pub mod story;
 mod tenant;
+mod tree;
+pub mod variable;
 
 pub use document::*;
+pub use finding::{Finding, Severity, did_you_mean, report};
+pub use library::{Library, Shelf, Stories};
+pub use phrases::Phrases;
 pub use tenant::*;

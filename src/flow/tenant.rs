@@ -46,12 +46,27 @@ pub struct Tenant {
     pub modules: Vec<Module>,
     /// Further words for what a caller can want beside departments, added to `flows/common/intents.yaml`.
     #[serde(default)]
-    pub intents: BTreeMap<IntentName, Wording>,
+    pub intents: BTreeMap<IntentName, Intent>,
+    /// Prepared notices by name: what is said once one of them is switched on.
+    #[serde(default)]
+    pub notices: BTreeMap<String, Texts>,
     /// How callbacks are made.
     #[serde(default)]
     pub callback: CallbackRules,
     /// Mail.
     pub mail: TenantMail,
+}
+
+impl Tenant {
+    /// Tells whether a module is switched on.
+    pub fn has(&self, module: Module) -> bool {
+        self.modules.contains(&module)
+    }
+
+    /// Returns the language spoken first; Danish where the list is empty.
+    pub fn first_language(&self) -> Language {
+        self.languages.first().copied().unwrap_or(Language::DA)
+    }
 }
 
 /// A function that a tenant can switch on.
@@ -68,15 +83,36 @@ pub enum Module {
     CancelAppointment,
 }
 
+impl Module {
+    /// Every module there is.
+    pub const ALL: [Self; 3] = [Self::Callback, Self::Message, Self::CancelAppointment];
+
+    /// Returns its name as files and `modules.<name>` say it; the intent and the flow that
+    /// belong to a module have the same name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Callback => "callback",
+            Self::Message => "message",
+            Self::CancelAppointment => "cancel_appointment",
+        }
+    }
+}
+
 /// Where a call can go.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Department {
     /// What it is called aloud.
     pub name: Texts,
-    /// Other names, topics and sentences by which callers ask for it.
-    #[serde(flatten)]
-    pub wording: Wording,
+    /// Other names by which callers ask for it, per language.
+    #[serde(default)]
+    pub words: BTreeMap<Language, Vec<String>>,
+    /// What it deals with, per language.
+    #[serde(default)]
+    pub topics: BTreeMap<Language, Vec<String>>,
+    /// Whole sentences, as callers say them, per language.
+    #[serde(default)]
+    pub examples: BTreeMap<Language, Vec<String>>,
     /// Its queue on the PBX.
     pub queue: QueueName,
     /// Its hours, where they differ from the tenant's.
@@ -95,18 +131,81 @@ pub struct Department {
     pub callback_order: Option<DialOrder>,
 }
 
-/// The words by which callers ask for something, per language.
+impl Department {
+    /// Returns the words by which callers ask for it.
+    pub fn wording(&self) -> Wording {
+        Wording {
+            words: self.words.clone(),
+            topics: self.topics.clone(),
+            examples: self.examples.clone(),
+        }
+    }
+}
+
+/// Something beside a department that a caller can want, such as `callback`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Wording {
-    /// Names and synonyms.
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    /// How it is read out in "Do you mean …?" and "Press 1 for …". A tenant may leave it out
+    /// where it only adds words to a shared intent.
+    #[serde(default)]
+    pub name: Texts,
+    /// Names and synonyms, per language.
     #[serde(default)]
     pub words: BTreeMap<Language, Vec<String>>,
-    /// What it deals with.
+    /// What it is about, per language.
     #[serde(default)]
     pub topics: BTreeMap<Language, Vec<String>>,
-    /// Whole sentences, as callers say them.
+    /// Whole sentences, as callers say them, per language.
     #[serde(default)]
     pub examples: BTreeMap<Language, Vec<String>>,
+}
+
+impl Intent {
+    /// Returns the words by which callers ask for it.
+    pub fn wording(&self) -> Wording {
+        Wording {
+            words: self.words.clone(),
+            topics: self.topics.clone(),
+            examples: self.examples.clone(),
+        }
+    }
+
+    /// Adds the words of another description of the same intent; its name wins where it has one.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.name.extend(other.name.clone());
+        for (mine, theirs) in [
+            (&mut self.words, &other.words),
+            (&mut self.topics, &other.topics),
+            (&mut self.examples, &other.examples),
+        ] {
+            for (language, list) in theirs {
+                mine.entry(*language)
+                    .or_default()
+                    .extend(list.iter().cloned());
+            }
+        }
+    }
+}
+
+/// The words by which callers ask for something, per language.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wording {
+    /// Names and synonyms.
+    pub words: BTreeMap<Language, Vec<String>>,
+    /// What it deals with.
+    pub topics: BTreeMap<Language, Vec<String>>,
+    /// Whole sentences, as callers say them.
+    pub examples: BTreeMap<Language, Vec<String>>,
+}
+
+impl Wording {
+    /// Tells whether there are no words at all in a language.
+    pub fn is_silent(&self, language: Language) -> bool {
+        [&self.words, &self.topics, &self.examples]
+            .iter()
+            .all(|list| list.get(&language).is_none_or(Vec::is_empty))
+    }
 }
 
 /// How callbacks are made.

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
@@ -35,7 +35,7 @@ const ANNOUNCEMENT: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(10);
 
 /// Where Asterisk is and what its dialplan calls things.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Name or address of the machine that runs Asterisk.
@@ -72,7 +72,7 @@ impl Config {
 }
 
 /// Who tells about keys.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeysFrom {
     /// The audio connection, as current releases of Asterisk do.
@@ -83,7 +83,7 @@ pub enum KeysFrom {
 }
 
 /// Contexts of the dialplan; the defaults are those of `dialplans/hotline.conf`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Contexts {
     /// Takes a caller into the queue that the extension names.

@@ -1,0 +1,156 @@
+//! Everything that went into a call and came out of it, one line each: shown live while the call
+//! goes on, kept afterwards with personal numbers hidden.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast;
+
+use super::redact::redact;
+use crate::dialog::{Command, Event};
+use crate::words::{CallId, TenantId};
+
+/// Lines that a slow viewer may be behind before it is told that it missed some.
+const LIVE: usize = 1024;
+/// Lines kept of one call; a longer one is cut and says so.
+const KEPT: usize = 4000;
+
+/// One line of a journal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Line {
+    /// When.
+    pub at: Timestamp,
+    /// Which call.
+    pub call: CallId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// What.
+    #[serde(flatten)]
+    pub entry: Entry,
+}
+
+/// What a line says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// A call came.
+    Came {
+        /// The number dialled.
+        did: String,
+        /// The caller's number, masked.
+        caller: String,
+    },
+    /// Something happened to the dialog.
+    Event(Event),
+    /// The dialog wanted something done.
+    Command(Command),
+    /// The PBX did something.
+    Pbx(String),
+    /// The call ended.
+    Ended {
+        /// How.
+        outcome: crate::dialog::Outcome,
+        /// After how many seconds.
+        seconds: f64,
+    },
+}
+
+/// Where journals go while calls are on.
+#[derive(Clone, Debug)]
+pub struct Live(broadcast::Sender<Arc<str>>);
+
+impl Default for Live {
+    fn default() -> Self {
+        Self(broadcast::channel(LIVE).0)
+    }
+}
+
+impl Live {
+    /// Returns a receiver of all lines from now on: JSON of [`Line`], personal numbers hidden.
+    pub fn watch(&self) -> broadcast::Receiver<Arc<str>> {
+        self.0.subscribe()
+    }
+}
+
+/// The journal of one call.
+#[derive(Debug)]
+pub(super) struct Journal {
+    call: CallId,
+    tenant: TenantId,
+    live: Live,
+    kept: Vec<Arc<str>>,
+}
+
+impl Journal {
+    pub(super) fn new(call: CallId, tenant: TenantId, live: Live) -> Self {
+        Self {
+            call,
+            tenant,
+            live,
+            kept: Vec::new(),
+        }
+    }
+
+    /// Writes a line.
+    pub(super) fn write(&mut self, at: Timestamp, entry: Entry) {
+        let line = Line {
+            at,
+            call: self.call,
+            tenant: self.tenant.clone(),
+            entry,
+        };
+        let Ok(mut value) = serde_json::to_value(&line) else {
+            return;
+        };
+        hide(&mut value);
+        let text: Arc<str> = value.to_string().into();
+        if self.kept.len() < KEPT {
+            self.kept.push(text.clone());
+        }
+        // Nobody watching is no fault.
+        let _ = self.live.0.send(text);
+    }
+
+    /// Returns the lines to keep, one JSON object each.
+    pub(super) fn into_lines(self) -> Vec<Arc<str>> {
+        self.kept
+    }
+}
+
+/// Hides personal numbers in every text of a JSON value, but for ids and times.
+fn hide(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => *text = redact(text),
+        serde_json::Value::Array(values) => values.iter_mut().for_each(hide),
+        serde_json::Value::Object(fields) => {
+            for (name, value) in fields {
+                if !matches!(
+                    name.as_str(),
+                    "at" | "call" | "did" | "tenant" | "reference" | "file" | "due"
+                ) {
+                    hide(value);
+                }
+            }
+        }
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialog::Heard;
+    use crate::words::Language;
+
+    #[test]
+    fn a_kept_line_shows_no_personal_number_and_its_call_still_has_a_name() {
+        let call = CallId(uuid::Uuid::from_u128(7));
+        let mut journal = Journal::new(call, TenantId::from("egekoebing"), Live::default());
+        let heard = Heard::written(Language::DA, "mit cpr nummer er 010190 1234");
+        journal.write(Timestamp::UNIX_EPOCH, Entry::Event(Event::Heard(heard)));
+        let line = journal.into_lines().remove(0);
+        assert!(!line.contains("1234"), "{line}");
+        assert!(line.contains(&call.to_string()), "{line}");
+    }
+}

@@ -1,0 +1,622 @@
+//! One task owns one call: it keeps the 20 ms clock, carries frames, words and keys to the dialog
+//! and does what the dialog wants done. Nothing else touches the call's state.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::pending;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use audiosocket::Clock;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::figures::Figures;
+use super::house::House;
+use super::journal::{Entry, Journal};
+use super::line::{FRAME, FromCaller, Line, LineIn, LineOut};
+use super::playout::{Number, Playout};
+use super::recorder::Recorder;
+use crate::dialog::{
+    Command, Dialog, Done, Event, Facts, Handoff, Listen, Order, Outcome, QueueState, Record,
+    Recording, Say, Target,
+};
+use crate::pbx::{CallEvent, PbxError};
+use crate::speech::{Ear, EarEvent};
+use crate::words::{CallId, DepartmentId, Key, Language, QueueName, TenantId};
+
+/// How long the PBX may take to close the line after it was told to end the call.
+const GOODBYE: Duration = Duration::from_secs(3);
+/// How long a recorded message may be transcribed before it is sent without text.
+const TRANSCRIPTION: Duration = Duration::from_secs(20);
+/// Results of our own tasks (prompts, orders, transfers) under way for one call.
+const RESULTS: usize = 32;
+/// A frame is late when it leaves so much after its time.
+const LATE: Duration = Duration::from_millis(5);
+/// What is sent while there is nothing to say: it keeps the caller's phone and Asterisk content.
+const SILENCE: [i16; FRAME] = [0; FRAME];
+
+/// What the call's own tasks report.
+enum Result {
+    Made(
+        Number,
+        std::result::Result<Arc<[i16]>, crate::speech::SpeechError>,
+    ),
+    Done(Done),
+    Transferred(std::result::Result<(), PbxError>),
+    Transcribed(Recording),
+}
+
+/// What waits until all is said.
+enum Then {
+    Record(Record),
+    Transfer(Target, Handoff),
+    HangUp(Outcome),
+}
+
+/// One call.
+pub(super) struct Task {
+    pub(super) call: CallId,
+    pub(super) tenant: TenantId,
+    pub(super) house: Arc<House>,
+    pub(super) dialog: Dialog,
+    pub(super) journal: Journal,
+    pub(super) facts: Facts,
+    pub(super) ear: Option<Ear>,
+    pub(super) line: Line,
+    /// Cancelled when calls must end now.
+    pub(super) hard_stop: CancellationToken,
+}
+
+/// How a call went, for those who keep books.
+pub(super) struct Ended {
+    pub(super) outcome: Outcome,
+    pub(super) journal: Journal,
+    /// The department chosen last, if any.
+    pub(super) department: Option<DepartmentId>,
+    /// What goes on happening to the call on the PBX.
+    pub(super) events: mpsc::Receiver<CallEvent>,
+}
+
+impl Task {
+    /// Serves the caller until the call is over.
+    pub(super) async fn run(self) -> Ended {
+        let Self {
+            call,
+            tenant,
+            house,
+            dialog,
+            journal,
+            facts,
+            ear,
+            line,
+            hard_stop,
+        } = self;
+        let Line {
+            from_caller,
+            to_caller,
+        } = line;
+        let (results, finished) = mpsc::channel(RESULTS);
+        let events = house.pbx.follow(call);
+        let call = Call {
+            call,
+            tenant,
+            figures: house.figures.clone(),
+            dialog,
+            journal,
+            queues: house.queues.clone(),
+            facts,
+            ear,
+            to_caller,
+            start: Instant::now(),
+            began: house.clock.now(),
+            house,
+            results,
+            playout: Playout::default(),
+            recorder: None,
+            record_into: None,
+            then: VecDeque::new(),
+            language: None,
+            answering: None,
+            orders: 0,
+            phase: Phase::Talking,
+            talking: false,
+            open_orders: 0,
+        };
+        call.serve(from_caller, finished, events, hard_stop).await
+    }
+}
+
+/// Where a call is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The dialog is with the caller.
+    Talking,
+    /// The PBX is moving the caller.
+    Moving,
+    /// The PBX was asked to end the call.
+    Ending(Outcome, Instant),
+    /// Over.
+    Over(Outcome),
+}
+
+struct Call {
+    call: CallId,
+    tenant: TenantId,
+    house: Arc<House>,
+    figures: Figures,
+    dialog: Dialog,
+    journal: Journal,
+    facts: Facts,
+    queues: watch::Receiver<BTreeMap<QueueName, QueueState>>,
+    ear: Option<Ear>,
+    to_caller: Box<dyn LineOut>,
+    start: Instant,
+    began: Timestamp,
+    results: mpsc::Sender<Result>,
+    playout: Playout,
+    recorder: Option<Recorder>,
+    record_into: Option<Language>,
+    then: VecDeque<Then>,
+    language: Option<Language>,
+    /// When the caller's turn ended, until the answer's first frame leaves.
+    answering: Option<Instant>,
+    /// Orders made so far: with the call id, the name of an order.
+    orders: u32,
+    phase: Phase,
+    /// Whether the last frame was speech of ours.
+    talking: bool,
+    /// Orders made and not yet answered.
+    open_orders: u32,
+}
+
+impl Call {
+    async fn serve(
+        mut self,
+        mut from_caller: Box<dyn LineIn>,
+        mut finished: mpsc::Receiver<Result>,
+        mut events: mpsc::Receiver<CallEvent>,
+        hard_stop: CancellationToken,
+    ) -> Ended {
+        let mut clock = Clock::start();
+        let mut line_is_up = true;
+        let mut pbx_tells = true;
+        self.tell(Event::Facts(self.facts.clone())).await;
+        if self.ear.is_none() {
+            self.tell(Event::SpeechUnavailable).await;
+        }
+        self.tell(Event::Answered).await;
+        loop {
+            if let Phase::Over(outcome) = self.phase {
+                return self.close(outcome, events).await;
+            }
+            let deadline = self.deadline();
+            tokio::select! {
+                biased;
+                tick = clock.tick() => {
+                    if tick.late > LATE {
+                        self.figures.late_frames.inc();
+                    }
+                    self.tick().await;
+                }
+                from = from_caller.next(), if line_is_up => match from {
+                    FromCaller::Audio(samples) => self.audio(&samples).await,
+                    FromCaller::Key(key) => self.key(key).await,
+                    FromCaller::Gone => {
+                        line_is_up = false;
+                        self.line_gone().await;
+                    }
+                },
+                heard = hear(&mut self.ear) => self.heard(heard).await,
+                Some(result) = finished.recv() => self.finished(result).await,
+                event = events.recv(), if pbx_tells => match event {
+                    Some(event) => self.pbx(event).await,
+                    None => pbx_tells = false,
+                },
+                Ok(()) = self.queues.changed() => self.look_around().await,
+                () = sleep_until(deadline) => self.time().await,
+                () = hard_stop.cancelled() => {
+                    self.phase = Phase::Over(Outcome::FellBack);
+                }
+            }
+        }
+    }
+
+    /// Sends one frame and does what waited for the end of speech.
+    async fn tick(&mut self) {
+        let was_busy = self.playout.is_busy();
+        let frame = self.playout.frame();
+        if frame.is_some() != self.talking {
+            self.talking = frame.is_some();
+            if let Some(ear) = &self.ear {
+                ear.talking(self.talking);
+            }
+        }
+        if frame.is_some()
+            && let Some(turn_ended) = self.answering.take()
+        {
+            self.figures
+                .answer_seconds
+                .observe(turn_ended.elapsed().as_secs_f64());
+        }
+        if self.phase != Phase::Moving && !self.to_caller.send(&frame.unwrap_or(SILENCE)) {
+            self.figures.lost_frames.inc();
+        }
+        if was_busy && !self.playout.is_busy() {
+            self.tell(Event::Said).await;
+        }
+        if !self.playout.is_busy() {
+            self.proceed().await;
+        }
+    }
+
+    async fn audio(&mut self, samples: &[i16]) {
+        if let Some(ear) = &self.ear {
+            ear.push(samples);
+        }
+        let full = self
+            .recorder
+            .as_mut()
+            .is_some_and(|recorder| recorder.push(samples));
+        if full {
+            self.end_recording().await;
+        }
+    }
+
+    async fn key(&mut self, key: Key) {
+        if self.recorder.is_some() {
+            return self.end_recording().await;
+        }
+        if self.phase == Phase::Talking {
+            self.answering = Some(Instant::now());
+            self.tell(Event::Key(key)).await;
+        }
+    }
+
+    async fn heard(&mut self, heard: Option<EarEvent>) {
+        match heard {
+            Some(EarEvent::SpeechStarted) => {
+                if self.playout.is_busy() {
+                    if !self.playout.is_interruptible() {
+                        return;
+                    }
+                    self.playout.hush();
+                    self.figures.barge_ins.inc();
+                }
+                self.tell(Event::Speech).await;
+            }
+            Some(EarEvent::Partial(heard)) => self.tell(Event::Partial(heard)).await,
+            Some(EarEvent::Heard(heard)) => {
+                self.answering = Some(Instant::now());
+                self.tell(Event::Heard(heard)).await;
+            }
+            Some(EarEvent::Paused) => {}
+            Some(EarEvent::Unavailable(error)) => {
+                tracing::warn!(call = %self.call, "speech is not available: {error}");
+                self.ear = None;
+                self.tell(Event::SpeechUnavailable).await;
+            }
+            None => {
+                self.ear = None;
+                self.tell(Event::SpeechUnavailable).await;
+            }
+        }
+    }
+
+    async fn line_gone(&mut self) {
+        match self.phase {
+            // The PBX took the caller away, as we asked; its answer says whether it arrived.
+            Phase::Moving | Phase::Over(_) => {}
+            Phase::Ending(outcome, _) => self.phase = Phase::Over(outcome),
+            Phase::Talking => {
+                // What was recorded when the caller hung up was meant to be sent.
+                if self.recorder.is_some() {
+                    self.end_recording().await;
+                }
+                self.caller_left().await;
+            }
+        }
+    }
+
+    async fn caller_left(&mut self) {
+        // What was said before is still sent: the message is being stored, or an order is.
+        let until = Instant::now() + TRANSCRIPTION + GOODBYE;
+        self.phase = Phase::Ending(Outcome::CallerLeft, until);
+        self.leave_when_done().await;
+    }
+
+    /// Ends the call of a caller who has left once nothing of theirs is under way any more.
+    async fn leave_when_done(&mut self) {
+        let done = self.record_into.is_none() && self.open_orders == 0;
+        if done && matches!(self.phase, Phase::Ending(Outcome::CallerLeft, _)) {
+            self.tell(Event::HungUp).await;
+            self.phase = Phase::Over(Outcome::CallerLeft);
+        }
+    }
+
+    async fn pbx(&mut self, event: CallEvent) {
+        match event {
+            CallEvent::Key(key) => self.key(key).await,
+            CallEvent::HungUp(_) if self.phase == Phase::Talking => {
+                self.line_gone().await;
+            }
+            CallEvent::Queued(queue) => self.note(Entry::Pbx(format!("in queue {queue}"))),
+            CallEvent::AgentAnswered => self.note(Entry::Pbx("an agent answered".to_owned())),
+            CallEvent::HungUp(cause) => {
+                self.note(Entry::Pbx(format!("hung up, cause {}", cause.0)))
+            }
+        }
+    }
+
+    async fn finished(&mut self, result: Result) {
+        match result {
+            Result::Made(number, Ok(samples)) => self.playout.made(number, samples),
+            Result::Made(number, Err(error)) => {
+                tracing::error!(call = %self.call, "a prompt could not be spoken: {error}");
+                self.playout.made(number, Arc::from([]));
+                // A bot that cannot speak is worse than none.
+                if self.house.voice.fault().is_some() {
+                    self.phase = Phase::Over(Outcome::FellBack);
+                }
+            }
+            Result::Done(done) => {
+                self.open_orders -= 1;
+                self.tell(Event::Done(done)).await;
+                self.leave_when_done().await;
+            }
+            Result::Transcribed(recording) => {
+                self.record_into = None;
+                self.tell(Event::Recorded(recording)).await;
+                self.leave_when_done().await;
+            }
+            Result::Transferred(Ok(())) => {
+                self.note(Entry::Pbx("the caller has arrived".to_owned()));
+                self.phase = Phase::Over(Outcome::Transferred);
+            }
+            Result::Transferred(Err(PbxError::NoSuchCall)) => {
+                self.tell(Event::HungUp).await;
+                self.phase = Phase::Over(Outcome::CallerLeft);
+            }
+            Result::Transferred(Err(error)) => {
+                tracing::error!(call = %self.call, "transfer failed: {error}");
+                self.phase = Phase::Talking;
+                self.tell(Event::TransferFailed {
+                    reason: error.to_string(),
+                })
+                .await;
+            }
+        }
+    }
+
+    async fn time(&mut self) {
+        if let Phase::Ending(outcome, _) = self.phase {
+            self.phase = Phase::Over(outcome);
+        } else {
+            self.tell(Event::Time).await;
+        }
+    }
+
+    /// Gives an event to the dialog and does what it wants.
+    async fn tell(&mut self, event: Event) {
+        let now = self.now();
+        self.journal.write(now, Entry::Event(event.clone()));
+        let commands = self.dialog.handle(event, now);
+        for command in commands {
+            self.journal.write(now, Entry::Command(command.clone()));
+            self.obey(command);
+        }
+        if !self.playout.is_busy() {
+            self.proceed().await;
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Say(say) => self.say(say),
+            Command::Hush => self.playout.hush(),
+            Command::Listen(listen) => self.listen(&listen),
+            Command::Deafen => {
+                if let Some(ear) = &self.ear {
+                    ear.deafen();
+                }
+            }
+            Command::Record(record) => self.then.push_back(Then::Record(record)),
+            Command::Transfer { target, handoff } => {
+                self.then.push_back(Then::Transfer(target, handoff));
+            }
+            Command::Do(order) => self.order(order),
+            Command::HangUp { outcome } => self.then.push_back(Then::HangUp(outcome)),
+            Command::Note(_) => {}
+        }
+    }
+
+    fn say(&mut self, say: Say) {
+        let Say {
+            language,
+            text,
+            barge_in,
+        } = say;
+        self.language = Some(language);
+        let number = self.playout.expect(barge_in);
+        let (voice, results) = (self.house.voice.clone(), self.results.clone());
+        self.house.scope.spawn(async move {
+            let made = voice.say(&text, language).await;
+            let _ = results.send(Result::Made(number, made)).await;
+        });
+    }
+
+    fn listen(&mut self, listen: &Listen) {
+        if let Some(ear) = &self.ear {
+            ear.listen(listen);
+        }
+    }
+
+    fn order(&mut self, order: Order) {
+        self.orders += 1;
+        self.open_orders += 1;
+        let (services, results) = (self.house.services.clone(), self.results.clone());
+        let (tenant, call, number) = (self.tenant.clone(), self.call, self.orders);
+        self.house.scope.spawn(async move {
+            let done = services.order(&tenant, call, number, order).await;
+            let _ = results.send(Result::Done(done)).await;
+        });
+    }
+
+    /// Does what waited until all was said.
+    async fn proceed(&mut self) {
+        if self.phase != Phase::Talking || self.recorder.is_some() {
+            return;
+        }
+        match self.then.pop_front() {
+            None => {}
+            Some(Then::Record(record)) => {
+                self.playout.push(self.house.beep.clone(), false);
+                self.record_into = Some(record.language);
+                self.recorder = Some(Recorder::new(record.max, record.silence));
+            }
+            Some(Then::Transfer(target, handoff)) => {
+                self.phase = Phase::Moving;
+                let (pbx, results, call) =
+                    (self.house.pbx.clone(), self.results.clone(), self.call);
+                self.house.scope.spawn(async move {
+                    let transferred = pbx.transfer(call, &target, &handoff).await;
+                    let _ = results.send(Result::Transferred(transferred)).await;
+                });
+            }
+            Some(Then::HangUp(Outcome::FellBack)) => self.phase = Phase::Over(Outcome::FellBack),
+            Some(Then::HangUp(outcome)) => {
+                self.phase = Phase::Ending(outcome, Instant::now() + GOODBYE);
+                let (pbx, call) = (self.house.pbx.clone(), self.call);
+                self.house.scope.spawn(async move {
+                    if let Err(error) = pbx.hang_up(call).await {
+                        tracing::warn!(%call, "could not end the call in order: {error}");
+                    }
+                });
+            }
+        }
+    }
+
+    /// Stores the recording, has it transcribed, and tells the dialog.
+    async fn end_recording(&mut self) {
+        let Some(recorder) = self.recorder.take() else {
+            return;
+        };
+        let language = self.record_into.unwrap_or(Language::DA);
+        let (house, results) = (self.house.clone(), self.results.clone());
+        let file = format!("{}-{}.wav", self.call, self.orders + 1);
+        let samples = recorder.finish();
+        self.house.scope.spawn(async move {
+            let recording = keep(&house, file, samples, language).await;
+            let _ = results.send(Result::Transcribed(recording)).await;
+        });
+    }
+
+    /// Tells the dialog what has changed in the house.
+    async fn look_around(&mut self) {
+        self.queues.mark_unchanged();
+        let facts = self.house.facts(&self.tenant);
+        if facts != self.facts {
+            self.facts = facts.clone();
+            self.tell(Event::Facts(facts)).await;
+        }
+    }
+
+    fn note(&mut self, entry: Entry) {
+        let now = self.now();
+        self.journal.write(now, entry);
+    }
+
+    /// Returns the wall clock's time at the start plus what has passed since: a clock that is set
+    /// during the call does not move its deadlines.
+    fn now(&self) -> Timestamp {
+        let passed = SignedDuration::try_from(self.start.elapsed()).unwrap_or_default();
+        self.began.saturating_add(passed).unwrap_or(self.began)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Ending(_, until) => Some(until),
+            Phase::Moving | Phase::Over(_) => None,
+            Phase::Talking => self.dialog.deadline().map(|deadline| {
+                let wait = deadline.duration_since(self.began);
+                self.start + Duration::try_from(wait).unwrap_or_default()
+            }),
+        }
+    }
+
+    async fn close(mut self, outcome: Outcome, events: mpsc::Receiver<CallEvent>) -> Ended {
+        self.to_caller.close().await;
+        let seconds = self.start.elapsed().as_secs_f64();
+        self.note(Entry::Ended { outcome, seconds });
+        Ended {
+            outcome,
+            department: self.dialog.department(),
+            journal: self.journal,
+            events,
+        }
+    }
+}
+
+/// Stores what was recorded so that it survives, then transcribes it.
+async fn keep(
+    house: &House,
+    file: String,
+    samples: Option<Vec<i16>>,
+    language: Language,
+) -> Recording {
+    let nothing = Recording {
+        file: String::new(),
+        seconds: 0.0,
+        transcript: None,
+    };
+    let Some(samples) = samples else {
+        return nothing;
+    };
+    let samples: Arc<[i16]> = samples.into();
+    let path: PathBuf = house.recordings.join(&file);
+    let kept = samples.clone();
+    let written =
+        tokio::task::spawn_blocking(move || crate::speech::wav::write(&path, &kept)).await;
+    let file = match written {
+        Ok(Ok(())) => file,
+        Ok(Err(error)) => {
+            tracing::error!("a recording could not be stored: {error}");
+            String::new()
+        }
+        Err(error) => {
+            tracing::error!("a recording could not be stored: {error}");
+            String::new()
+        }
+    };
+    let seconds = samples.len() as f32 / 8000.0;
+    let transcript = match &house.ears {
+        Some(ears) => {
+            let transcribed = ears.transcribe(samples, language);
+            tokio::time::timeout(TRANSCRIPTION, transcribed)
+                .await
+                .ok()
+                .flatten()
+        }
+        None => None,
+    };
+    Recording {
+        file,
+        seconds,
+        transcript,
+    }
+}
+
+async fn hear(ear: &mut Option<Ear>) -> Option<EarEvent> {
+    match ear {
+        Some(ear) => ear.events.recv().await,
+        None => pending().await,
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,320 @@
+//! The ears of the house: [`Ears`] for all calls together, one [`Ear`] for each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::line::{Line, Order};
+use super::listener::Recognisers;
+use super::vosk::Vosk;
+use super::worker::{Job, Worker};
+use super::{Config, RATE, Recogniser, SpeechError, tone};
+use crate::dialog::{Heard, Listen};
+use crate::words::{CallId, Language};
+
+/// Events that wait for a call.
+const EVENTS: usize = 16;
+
+/// The share of a thread that recognition may use when every caller speaks at once. Callers listen
+/// for much of the time, so threads are busy for less than half of this on average.
+const SHARE: f64 = 0.8;
+
+/// The most calls per thread, however fast its engines are.
+const MOST_PER_THREAD: usize = 200;
+
+/// What an ear heard.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EarEvent {
+    /// The caller has begun to speak, at most 120 ms ago; time to stop talking.
+    SpeechStarted,
+    /// The words so far, when they changed; the confidence is not known yet and 0.
+    Partial(Heard),
+    /// A turn is over. The hypotheses are sorted, the most certain first; a language that made out
+    /// no words has none, and a cough or a bang has no hypothesis at all.
+    Heard(Heard),
+    /// [`Ear::watch`]: there was silence for as long as was asked; watching is over.
+    Paused,
+    /// Nothing will be heard for the question that was asked, with the reason for a log: no
+    /// engine for its languages, or an engine broke or hangs.
+    Unavailable(String),
+}
+
+/// How busy the ears are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Calls that are listened to.
+    pub open: usize,
+    /// The most there can be.
+    pub max: usize,
+    /// Frames of 20 ms dropped since the start because a thread did not keep up.
+    pub dropped: u64,
+}
+
+/// Listens to all calls.
+pub struct Ears {
+    recognisers: Arc<Recognisers>,
+    workers: Vec<Arc<Worker>>,
+    faults: Vec<SpeechError>,
+    open: Arc<AtomicUsize>,
+    max: usize,
+    dropped: Arc<AtomicU64>,
+    numbers: AtomicU64,
+}
+
+impl Ears {
+    /// Loads libvosk and all models configured, starts the threads and measures how many calls
+    /// they can take. It blocks for as long as the models take to load.
+    ///
+    /// # Errors
+    /// When no language at all can be recognised; [`Ears::deaf`] serves calls then. A fault of one
+    /// language among several is no error and is told by [`Ears::faults`].
+    pub fn new(config: &Config) -> Result<Self, SpeechError> {
+        if config.models.is_empty() {
+            return Err(SpeechError::NoModel);
+        }
+        let vosk = Vosk::load(config.library.as_deref())?;
+        let mut recognisers: Vec<Arc<dyn Recogniser>> = Vec::new();
+        let mut faults = Vec::new();
+        for (language, folder) in &config.models {
+            match vosk.model(*language, folder) {
+                Ok(model) => recognisers.push(Arc::new(model)),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if recognisers.is_empty()
+            && let Some(fault) = faults.pop()
+        {
+            return Err(fault);
+        }
+        let mut ears = Self::with(recognisers, config)?;
+        ears.faults = faults;
+        Ok(ears)
+    }
+
+    /// Makes ears that notice speech and silence but recognise nothing, for a house without an
+    /// engine: recordings still end at a pause, and questions are answered by keys.
+    ///
+    /// # Errors
+    /// When the system has no threads to give.
+    pub fn deaf(config: &Config) -> Result<Self, SpeechError> {
+        Self::with(Vec::new(), config)
+    }
+
+    /// Makes ears out of any recognisers, one per language.
+    ///
+    /// # Errors
+    /// When the system has no threads to give.
+    pub fn with(
+        recognisers: Vec<Arc<dyn Recogniser>>,
+        config: &Config,
+    ) -> Result<Self, SpeechError> {
+        let recognisers: Arc<Recognisers> = Arc::new(
+            recognisers
+                .into_iter()
+                .map(|engine| (engine.language(), engine))
+                .collect(),
+        );
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = if config.threads == 0 {
+            cores
+        } else {
+            config.threads.min(1024)
+        };
+        let max = config
+            .max_streams
+            .unwrap_or_else(|| measure(&recognisers) * threads);
+        let workers = (0..threads)
+            .map(|number| Worker::start(number, Arc::clone(&recognisers), config.turn.clone()))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            recognisers,
+            workers,
+            faults: Vec::new(),
+            open: Arc::default(),
+            max,
+            dropped: Arc::default(),
+            numbers: AtomicU64::new(0),
+        })
+    }
+
+    /// Returns the languages that can be recognised.
+    pub fn languages(&self) -> Vec<Language> {
+        self.recognisers.keys().copied().collect()
+    }
+
+    /// Returns why languages that are configured cannot be recognised.
+    pub fn faults(&self) -> &[SpeechError] {
+        &self.faults
+    }
+
+    /// Tells how busy the ears are.
+    pub fn load(&self) -> Load {
+        Load {
+            open: self.open.load(Ordering::Relaxed),
+            max: self.max,
+            dropped: self.dropped.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Opens an ear for a call, on the thread with the fewest calls. It hears nothing until it is
+    /// told to listen.
+    ///
+    /// # Errors
+    /// When as many calls are listened to as can be, or every thread hangs.
+    pub fn open(&self, call: CallId) -> Result<Ear, SpeechError> {
+        let full = || SpeechError::Full { streams: self.max };
+        let worker = self
+            .workers
+            .iter()
+            .filter(|worker| !worker.is_stuck())
+            .min_by_key(|worker| worker.lines.load(Ordering::Relaxed))
+            .ok_or_else(full)?;
+        self.open
+            .try_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
+                (open < self.max).then_some(open + 1)
+            })
+            .map_err(|_| full())?;
+        worker.lines.fetch_add(1, Ordering::Relaxed);
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let (sender, events) = mpsc::channel(EVENTS);
+        let dropped = Arc::clone(&self.dropped);
+        let line = Line::new(call, number, Arc::clone(worker), dropped, sender);
+        let seat = Seat {
+            open: Arc::clone(&self.open),
+            worker: Arc::clone(worker),
+        };
+        Ok(Ear {
+            events,
+            line,
+            _seat: seat,
+        })
+    }
+
+    /// Writes down what a recording says, on a worker thread and without holding up live calls.
+    /// None where nothing was made out, the language is not known, or too many recordings wait.
+    pub async fn transcribe(
+        &self,
+        samples: impl Into<Arc<[i16]>>,
+        language: Language,
+    ) -> Option<String> {
+        if !self.recognisers.contains_key(&language) {
+            return None;
+        }
+        let samples = samples.into();
+        let patience = Duration::from_secs(30) + Duration::from_secs((samples.len() / RATE) as u64);
+        let (reply, text) = oneshot::channel();
+        let worker = self
+            .workers
+            .iter()
+            .filter(|worker| !worker.is_stuck())
+            .min_by_key(|worker| worker.jobs.load(Ordering::Relaxed))?;
+        if worker
+            .transcribe(Job {
+                samples,
+                language,
+                reply,
+            })
+            .is_err()
+        {
+            tracing::warn!("too many recordings wait to be transcribed, one is left out");
+            return None;
+        }
+        tokio::time::timeout(patience, text).await.ok()?.ok()?
+    }
+}
+
+impl Drop for Ears {
+    fn drop(&mut self) {
+        for worker in &self.workers {
+            worker.stop();
+        }
+    }
+}
+
+/// Measures how many calls one thread can take when all callers speak at once.
+fn measure(recognisers: &BTreeMap<Language, Arc<dyn Recogniser>>) -> usize {
+    let buzz: Vec<i16> = (0..8)
+        .flat_map(|syllable| tone(130.0 + 90.0 * syllable as f32, Duration::from_millis(125)))
+        .collect();
+    let mut share = 0.0;
+    for recogniser in recognisers.values() {
+        let Ok(mut recognition) = recogniser.open(&[]) else {
+            continue;
+        };
+        let best = (0..3)
+            .map(|_| {
+                let began = Instant::now();
+                // An engine that fails here fails again, and audibly, in the first call.
+                let _ = recognition.push(&buzz);
+                recognition.finish();
+                began.elapsed()
+            })
+            .min();
+        share += best.unwrap_or_default().as_secs_f64();
+    }
+    ((SHARE / share.max(1e-6)) as usize).clamp(1, MOST_PER_THREAD)
+}
+
+/// One of the permitted calls.
+struct Seat {
+    open: Arc<AtomicUsize>,
+    worker: Arc<Worker>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.worker.lines.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Listens to one call. Nothing here ever waits; dropping it closes it.
+pub struct Ear {
+    /// What is heard. Take it promptly: partial results are left out when sixteen events wait.
+    pub events: mpsc::Receiver<EarEvent>,
+    line: Arc<Line>,
+    _seat: Seat,
+}
+
+impl Ear {
+    /// Listens for such an answer from now on, until told otherwise. What the caller is in the
+    /// middle of saying counts from its beginning.
+    pub fn listen(&self, listen: &Listen) {
+        self.line.order(Order::Listen(listen.clone()));
+    }
+
+    /// Recognises nothing from now on, but tells when the caller has been silent for so long
+    /// ([`EarEvent::Paused`]): the end of a recording.
+    pub fn watch(&self, silence: Duration) {
+        self.line.order(Order::Watch(silence));
+    }
+
+    /// Listens and watches no more.
+    pub fn deafen(&self) {
+        self.line.order(Order::Deafen);
+    }
+
+    /// Takes the caller's audio, 8 kHz, in pieces of any length; 20 ms each is best.
+    pub fn push(&self, samples: &[i16]) {
+        self.line.push(samples);
+    }
+
+    /// Tells whether Hotline itself is talking, whose echo must not count as the caller's speech.
+    pub fn talking(&self, talking: bool) {
+        self.line.set_talking(talking);
+    }
+
+    /// Returns how many frames of 20 ms wait to be heard.
+    pub fn backlog(&self) -> usize {
+        self.line.backlog()
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        self.line.close();
+    }
+}

@@ -1,0 +1,353 @@
+//! One call's listener: voice activity, turn-taking and the recognitions of one question. It
+//! lives on a worker thread and is fed 20 ms at a time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use webrtc_vad::{SampleRate, Vad, VadMode};
+
+use super::line::{Line, Next, Order, Samples};
+use super::turn::{self, Change, FRAME_TIME, Turn};
+use super::{EarEvent, FRAME, Recogniser, Recognition, SpeechError, decibels};
+use crate::dialog::{Heard, Hypothesis, Listen};
+use crate::words::Language;
+
+/// The engines, by language.
+pub(super) type Recognisers = BTreeMap<Language, Arc<dyn Recogniser>>;
+
+/// Frames before speech was noticed that a recogniser still gets to hear, at least: 300 ms.
+const BEFORE_SPEECH: usize = 15;
+
+/// Recognisers work in blocks of some 12 frames. Calls that begin together get 0 to 11 frames more
+/// from before their speech, so that their blocks do not all end in the same moment.
+const STAGGER: u64 = 12;
+
+/// The most frames kept of speech that nobody asked for yet: three seconds.
+const MOST_KEPT: usize = 150;
+
+/// Frames between two looks at the words so far.
+const PARTIAL_EVERY: u32 = 6;
+
+/// The most events that wait for a call that does not take them.
+const MOST_EVENTS: usize = 32;
+
+/// How long no audio may come before its absence counts as silence.
+const GAP: Duration = Duration::from_millis(300);
+
+enum Task {
+    Deaf,
+    Listen(Question),
+    Watch { silence: Duration, quiet: u32 },
+}
+
+struct Question {
+    listen: Listen,
+    recognitions: Vec<(Language, Box<dyn Recognition>)>,
+    /// Whether the turn in progress was fed to the recognitions from its beginning.
+    fed: bool,
+    frames: u32,
+    last: Heard,
+}
+
+/// Listens to one call.
+pub(super) struct Listener {
+    line: Arc<Line>,
+    recognisers: Arc<Recognisers>,
+    vad: Vad,
+    turn: Turn,
+    task: Task,
+    /// The newest audio: some before speech, all of a turn while nobody asked.
+    kept: VecDeque<Samples>,
+    before_speech: usize,
+    events: VecDeque<EarEvent>,
+    heard_from: Instant,
+}
+
+impl Listener {
+    pub(super) fn new(line: Arc<Line>, recognisers: Arc<Recognisers>, turn: Turn) -> Self {
+        let before_speech = BEFORE_SPEECH + (line.number % STAGGER) as usize;
+        Self {
+            line,
+            recognisers,
+            vad: Vad::new_with_rate_and_mode(SampleRate::Rate8kHz, VadMode::Aggressive),
+            turn,
+            task: Task::Deaf,
+            kept: VecDeque::new(),
+            before_speech,
+            events: VecDeque::new(),
+            heard_from: Instant::now(),
+        }
+    }
+
+    /// Does the next thing that waited.
+    pub(super) fn take(&mut self, next: Next, now: Instant) {
+        match next {
+            Next::Order(Order::Listen(listen)) => self.listen(listen),
+            Next::Order(Order::Watch(silence)) => self.task = Task::Watch { silence, quiet: 0 },
+            Next::Order(Order::Deafen) => self.task = Task::Deaf,
+            Next::Frame(samples) => {
+                self.heard_from = now;
+                let frame = turn::Frame {
+                    voiced: self.vad.is_voice_segment(&samples).unwrap_or(false),
+                    level: decibels(&samples),
+                    talking: self.line.is_talking(),
+                };
+                self.frame(samples, frame);
+            }
+        }
+    }
+
+    /// Counts audio that did not come as silence, so that no turn lasts for ever when a PBX stops
+    /// sending.
+    pub(super) fn mind_the_gap(&mut self, now: Instant) {
+        self.flush();
+        let waits = matches!(self.task, Task::Watch { .. }) || self.turn.is_speaking();
+        if !waits || now.saturating_duration_since(self.heard_from) < GAP {
+            return;
+        }
+        while now.saturating_duration_since(self.heard_from) >= FRAME_TIME {
+            self.heard_from += FRAME_TIME;
+            self.frame([0; FRAME], turn::Frame::SILENT);
+        }
+        // The next frame that is missing is missed at once.
+        self.heard_from = now.checked_sub(GAP).unwrap_or(now);
+    }
+
+    fn frame(&mut self, samples: Samples, frame: turn::Frame) {
+        let speaking = self.turn.is_speaking();
+        let change = self.turn.frame(frame);
+        self.keep(samples, speaking);
+        match change {
+            Some(Change::SpeechStarted) => self.speech_started(),
+            None if speaking => self.hear(&samples),
+            None => {}
+            Some(Change::TurnEnded) => {
+                self.hear(&samples);
+                self.turn_ended();
+            }
+        }
+        self.watch();
+    }
+
+    fn keep(&mut self, samples: Samples, speaking: bool) {
+        let most = if speaking {
+            MOST_KEPT
+        } else {
+            self.before_speech + 6
+        };
+        while self.kept.len() >= most {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(samples);
+    }
+
+    fn listen(&mut self, listen: Listen) {
+        self.turn.expect(listen.expect);
+        let listened = match &mut self.task {
+            Task::Listen(question)
+                if question.listen.languages == listen.languages
+                    && question.listen.hints == listen.hints =>
+            {
+                question.listen = listen;
+                return;
+            }
+            Task::Listen(_) => true,
+            Task::Deaf | Task::Watch { .. } => false,
+        };
+        match self.open(&listen) {
+            Ok(recognitions) => {
+                self.task = Task::Listen(Question {
+                    listen,
+                    recognitions,
+                    fed: false,
+                    frames: 0,
+                    last: Heard::default(),
+                });
+            }
+            Err(reason) => {
+                self.task = Task::Deaf;
+                return self.send(EarEvent::Unavailable(reason));
+            }
+        }
+        if self.turn.is_speaking() {
+            if !listened {
+                self.send(EarEvent::SpeechStarted);
+            }
+            self.catch_up();
+        }
+    }
+
+    fn open(&self, listen: &Listen) -> Result<Vec<(Language, Box<dyn Recognition>)>, String> {
+        let mut open = Vec::new();
+        let mut reason = "no recogniser for the languages of this question".to_owned();
+        for language in &listen.languages {
+            let Some(recogniser) = self.recognisers.get(language) else {
+                continue;
+            };
+            let hints = listen
+                .hints
+                .get(language)
+                .map_or(&[] as &[String], Vec::as_slice);
+            match recogniser.open(hints) {
+                Ok(recognition) => open.push((*language, recognition)),
+                Err(error) => reason = error.to_string(),
+            }
+        }
+        if open.is_empty() {
+            Err(reason)
+        } else {
+            Ok(open)
+        }
+    }
+
+    fn speech_started(&mut self) {
+        match &self.task {
+            Task::Deaf => {}
+            Task::Listen(_) => {
+                self.send(EarEvent::SpeechStarted);
+                self.catch_up();
+            }
+            Task::Watch { .. } => self.send(EarEvent::SpeechStarted),
+        }
+    }
+
+    /// Feeds what was said before the recognitions were there, or before it was known as speech.
+    fn catch_up(&mut self) {
+        let kept: Vec<i16> = self.kept.iter().flatten().copied().collect();
+        if let Task::Listen(question) = &mut self.task {
+            question.fed = true;
+            question.frames = 0;
+        }
+        self.hear(&kept);
+    }
+
+    fn hear(&mut self, samples: &[i16]) {
+        let Task::Listen(question) = &mut self.task else {
+            return;
+        };
+        if !question.fed {
+            return;
+        }
+        let mut fault: Option<SpeechError> = None;
+        question
+            .recognitions
+            .retain_mut(|(_, recognition)| match recognition.push(samples) {
+                Ok(()) => true,
+                Err(error) => {
+                    fault = Some(error);
+                    false
+                }
+            });
+        if let Some(error) = fault {
+            tracing::warn!(call = %self.line.call, %error, "a recogniser is out");
+            if question.recognitions.is_empty() {
+                self.task = Task::Deaf;
+                return self.send(EarEvent::Unavailable(error.to_string()));
+            }
+        }
+        question.frames += 1;
+        if question.frames.is_multiple_of(PARTIAL_EVERY) {
+            self.look();
+        }
+    }
+
+    /// Looks at the words so far.
+    fn look(&mut self) {
+        let Task::Listen(question) = &mut self.task else {
+            return;
+        };
+        let hypotheses: Vec<Hypothesis> = question
+            .recognitions
+            .iter_mut()
+            .map(|(language, recognition)| Hypothesis {
+                language: *language,
+                text: recognition.partial(),
+                confidence: 0.0,
+            })
+            .filter(|hypothesis| !hypothesis.text.is_empty())
+            .collect();
+        let heard = Heard { hypotheses };
+        if heard == question.last {
+            return;
+        }
+        question.last = heard.clone();
+        self.turn.words(
+            heard
+                .hypotheses
+                .iter()
+                .map(|hypothesis| hypothesis.text.as_str()),
+        );
+        self.send(EarEvent::Partial(heard));
+    }
+
+    fn turn_ended(&mut self) {
+        self.kept.clear();
+        let Task::Listen(question) = &mut self.task else {
+            return;
+        };
+        if !std::mem::take(&mut question.fed) {
+            return;
+        }
+        question.last = Heard::default();
+        let mut hypotheses: Vec<Hypothesis> = question
+            .recognitions
+            .iter_mut()
+            .map(|(language, recognition)| (*language, recognition.finish()))
+            .filter(|(_, transcript)| !transcript.text.is_empty())
+            .map(|(language, transcript)| Hypothesis {
+                language,
+                text: transcript.text,
+                confidence: transcript.confidence,
+            })
+            .collect();
+        // The sort is stable: of two equally certain languages the likelier one stays first.
+        hypotheses.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        self.send(EarEvent::Heard(Heard { hypotheses }));
+    }
+
+    fn watch(&mut self) {
+        let Task::Watch { silence, quiet } = &mut self.task else {
+            return;
+        };
+        *quiet = if self.turn.quiet().is_zero() {
+            0
+        } else {
+            *quiet + 1
+        };
+        if FRAME_TIME * *quiet >= *silence {
+            self.task = Task::Deaf;
+            self.send(EarEvent::Paused);
+        }
+    }
+
+    fn send(&mut self, event: EarEvent) {
+        self.flush();
+        if !self.events.is_empty() {
+            return self.queue(event);
+        }
+        if let Err(event) = self.line.send(event) {
+            self.queue(event);
+        }
+    }
+
+    fn queue(&mut self, event: EarEvent) {
+        if matches!(event, EarEvent::Partial(_)) {
+            return;
+        }
+        if self.events.len() == MOST_EVENTS {
+            tracing::warn!(call = %self.line.call, "a call does not take its events");
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+
+    fn flush(&mut self) {
+        while let Some(event) = self.events.pop_front() {
+            if let Err(event) = self.line.send(event) {
+                self.events.push_front(event);
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,645 @@
+//! Vosk: libvosk is loaded while the program runs, so Hotline builds and starts without it. This
+//! is the only file of the house that talks to foreign code.
+//!
+//! It opens recognitions and knows grammars; when to listen and when a turn ends is decided in
+//! [`super::turn`], so Vosk's own end points are only joined together here.
+
+#![expect(
+    unsafe_code,
+    reason = "libvosk has a C interface; every call to it is in this file"
+)]
+
+use std::ffi::{CStr, CString, c_char, c_float, c_int};
+use std::path::{Path, PathBuf};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::Duration;
+
+use libloading::Library;
+use serde::Deserialize;
+
+use super::config::cache_home;
+use super::{RATE, Recogniser, Recognition, SpeechError, Transcript, Word};
+use crate::words::Language;
+
+/// The word that stands for anything that is not in a grammar.
+const UNKNOWN: &str = "[unk]";
+
+/// The longest grammar in bytes; hints beyond it are left out.
+const LONGEST_GRAMMAR: usize = 64_000;
+
+/// An opaque model of libvosk.
+#[repr(C)]
+struct RawModel {
+    _opaque: [u8; 0],
+}
+
+/// An opaque recogniser of libvosk.
+#[repr(C)]
+struct RawRecogniser {
+    _opaque: [u8; 0],
+}
+
+type Read = unsafe extern "C" fn(*mut RawRecogniser) -> *const c_char;
+
+/// The functions of libvosk that are used. The library is never unloaded: threads and static
+/// objects of its own would outlive it.
+#[derive(Clone, Copy, Debug)]
+struct Functions {
+    model_new: unsafe extern "C" fn(*const c_char) -> *mut RawModel,
+    model_free: unsafe extern "C" fn(*mut RawModel),
+    find_word: unsafe extern "C" fn(*mut RawModel, *const c_char) -> c_int,
+    recogniser_new: unsafe extern "C" fn(*mut RawModel, c_float) -> *mut RawRecogniser,
+    recogniser_new_grammar:
+        unsafe extern "C" fn(*mut RawModel, c_float, *const c_char) -> *mut RawRecogniser,
+    recogniser_free: unsafe extern "C" fn(*mut RawRecogniser),
+    set_words: unsafe extern "C" fn(*mut RawRecogniser, c_int),
+    accept: unsafe extern "C" fn(*mut RawRecogniser, *const i16, c_int) -> c_int,
+    result: Read,
+    partial: Read,
+    final_result: Read,
+    /// Newer than 0.3.45: the longest silence at the start, the silence at the end and the longest
+    /// utterance, in seconds.
+    set_endpoint_delays:
+        Option<unsafe extern "C" fn(*mut RawRecogniser, c_float, c_float, c_float)>,
+}
+
+/// libvosk, loaded.
+#[derive(Clone, Debug)]
+pub struct Vosk {
+    functions: Functions,
+    path: PathBuf,
+}
+
+impl Vosk {
+    /// Finds and loads libvosk: the file configured, HOTLINE_LIBVOSK, or the usual places.
+    ///
+    /// # Errors
+    /// When it is in none of these places, or the file found is not fit.
+    pub fn load(configured: Option<&Path>) -> Result<Self, SpeechError> {
+        let path = find(configured)?;
+        let unfit = |reason: String| SpeechError::BadLibrary {
+            path: path.clone(),
+            reason,
+        };
+        // SAFETY: loading runs the initialisers of the file. The file is one that the admin named
+        // or that lies where libraries are installed, and libvosk's initialisers need nothing.
+        let library = unsafe { Library::new(&path) }.map_err(|error| unfit(error.to_string()))?;
+        let functions = Functions::read(&library).map_err(unfit)?;
+        if let Ok(set_log_level) =
+            symbol::<unsafe extern "C" fn(c_int)>(&library, "vosk_set_log_level")
+        {
+            // SAFETY: the signature is that of vosk_api.h, and the function only stores a number.
+            unsafe { set_log_level(-1) };
+        }
+        std::mem::forget(library);
+        Ok(Self { functions, path })
+    }
+
+    /// Returns the file that was loaded.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Loads the model of a language from its folder, which is looked through first. It blocks.
+    ///
+    /// # Errors
+    /// When a file of the model is missing, which the error names, or libvosk refuses the model.
+    pub fn model(&self, language: Language, folder: &Path) -> Result<Model, SpeechError> {
+        let grammars = check_model(language, folder)?;
+        let refused = || SpeechError::RefusedModel {
+            language,
+            folder: folder.to_owned(),
+        };
+        let name = CString::new(folder.as_os_str().as_encoded_bytes()).map_err(|_| refused())?;
+        // SAFETY: the name is a C string that lives during the call; null comes back on failure.
+        let raw = unsafe { (self.functions.model_new)(name.as_ptr()) };
+        let raw = NonNull::new(raw).ok_or_else(refused)?;
+        let shared = Arc::new(Shared {
+            functions: self.functions,
+            raw,
+        });
+        Ok(Model {
+            shared,
+            language,
+            grammars,
+        })
+    }
+}
+
+impl Functions {
+    fn read(library: &Library) -> Result<Self, String> {
+        Ok(Self {
+            model_new: symbol(library, "vosk_model_new")?,
+            model_free: symbol(library, "vosk_model_free")?,
+            find_word: symbol(library, "vosk_model_find_word")?,
+            recogniser_new: symbol(library, "vosk_recognizer_new")?,
+            recogniser_new_grammar: symbol(library, "vosk_recognizer_new_grm")?,
+            recogniser_free: symbol(library, "vosk_recognizer_free")?,
+            set_words: symbol(library, "vosk_recognizer_set_words")?,
+            accept: symbol(library, "vosk_recognizer_accept_waveform_s")?,
+            result: symbol(library, "vosk_recognizer_result")?,
+            partial: symbol(library, "vosk_recognizer_partial_result")?,
+            final_result: symbol(library, "vosk_recognizer_final_result")?,
+            set_endpoint_delays: symbol(library, "vosk_recognizer_set_endpointer_delays").ok(),
+        })
+    }
+}
+
+/// Reads one function of the library; `F` has to be its signature in vosk_api.h.
+fn symbol<F: Copy>(library: &Library, name: &str) -> Result<F, String> {
+    // SAFETY: every caller in this file names a function of vosk_api.h together with its
+    // signature there, and the library stays loaded for ever.
+    let found = unsafe { library.get::<F>(name) };
+    found
+        .map(|function| *function)
+        .map_err(|_| format!("it has no function {name}"))
+}
+
+/// A model that was loaded. Clones share it.
+#[derive(Clone)]
+pub struct Model {
+    shared: Arc<Shared>,
+    language: Language,
+    grammars: bool,
+}
+
+struct Shared {
+    functions: Functions,
+    raw: NonNull<RawModel>,
+}
+
+// SAFETY: libvosk's models are read-only after loading and count their references atomically; its
+// documentation shares one model between recognisers on several threads.
+unsafe impl Send for Shared {}
+// SAFETY: as above; the only calls on a shared model are find_word, which reads, and the making of
+// recognisers.
+unsafe impl Sync for Shared {}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // SAFETY: the model came from model_new, and this is the only place that frees it, once.
+        unsafe { (self.functions.model_free)(self.raw.as_ptr()) };
+    }
+}
+
+impl Model {
+    /// Tells whether the model knows a word.
+    pub fn knows(&self, word: &str) -> bool {
+        let Ok(word) = CString::new(word) else {
+            return false;
+        };
+        // SAFETY: the model is alive as long as `shared`, and the word lives during the call.
+        let number =
+            unsafe { (self.shared.functions.find_word)(self.shared.raw.as_ptr(), word.as_ptr()) };
+        number >= 0
+    }
+
+    /// Makes the grammar of a question: the hinted phrases in so far as the model knows their
+    /// words, and `[unk]` for everything else. None when nothing is left to listen for.
+    fn grammar(&self, hints: &[String]) -> Option<String> {
+        if !self.grammars {
+            return None;
+        }
+        let phrases = known_phrases(hints, |word| self.knows(word));
+        if phrases.is_empty() {
+            return None;
+        }
+        let mut grammar = serde_json::json!(phrases);
+        if let (true, Some(list)) = (self.knows(UNKNOWN), grammar.as_array_mut()) {
+            list.push(UNKNOWN.into());
+        }
+        Some(grammar.to_string())
+    }
+}
+
+impl Recogniser for Model {
+    fn language(&self) -> Language {
+        self.language
+    }
+
+    fn open(&self, hints: &[String]) -> Result<Box<dyn Recognition>, SpeechError> {
+        let failed = |reason: &str| SpeechError::Recogniser {
+            language: self.language,
+            reason: reason.to_owned(),
+        };
+        let functions = self.shared.functions;
+        let model = self.shared.raw.as_ptr();
+        let rate = RATE as c_float;
+        let grammar = self.grammar(hints);
+        let raw = match grammar.map(CString::new) {
+            // SAFETY: the model is alive as long as `shared`, of which the recogniser keeps a
+            // clone; the grammar lives during the call.
+            Some(Ok(grammar)) => unsafe {
+                (functions.recogniser_new_grammar)(model, rate, grammar.as_ptr())
+            },
+            // SAFETY: as above.
+            Some(Err(_)) | None => unsafe { (functions.recogniser_new)(model, rate) },
+        };
+        let raw = NonNull::new(raw).ok_or_else(|| failed("libvosk could not open it"))?;
+        let ear = VoskRecognition {
+            functions,
+            raw,
+            language: self.language,
+            ended: Transcript::default(),
+            pushed: 0,
+            began: 0,
+            _model: Arc::clone(&self.shared),
+        };
+        // SAFETY: the recogniser has just been made and is used by this thread only.
+        unsafe { (functions.set_words)(raw.as_ptr(), 1) };
+        if let Some(set_endpoint_delays) = functions.set_endpoint_delays {
+            // SAFETY: as above. Our own turn-taking decides, so Vosk's end points are put far away.
+            unsafe { set_endpoint_delays(raw.as_ptr(), 60.0, 30.0, 60.0) };
+        }
+        Ok(Box::new(ear))
+    }
+}
+
+struct VoskRecognition {
+    functions: Functions,
+    raw: NonNull<RawRecogniser>,
+    language: Language,
+    /// What was said before end points of Vosk's own in this turn.
+    ended: Transcript,
+    /// Samples taken since the recogniser was made, by which Vosk counts its times.
+    pushed: u64,
+    /// The value of `pushed` when the turn began.
+    began: u64,
+    _model: Arc<Shared>,
+}
+
+impl Drop for VoskRecognition {
+    fn drop(&mut self) {
+        // SAFETY: the recogniser came from recogniser_new or _new_grammar, and this is the only
+        // place that frees it, once. The model is dropped after this.
+        unsafe { (self.functions.recogniser_free)(self.raw.as_ptr()) };
+    }
+}
+
+impl VoskRecognition {
+    fn read(&mut self, function: Read) -> Option<&[u8]> {
+        // SAFETY: the recogniser is alive and used by one thread at a time (`&mut self`).
+        let text = unsafe { function(self.raw.as_ptr()) };
+        // SAFETY: libvosk returns a C string that stays valid until the next call on the same
+        // recogniser, which the borrow of `self` rules out.
+        (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_bytes())
+    }
+
+    fn take(&mut self, function: Read) {
+        let began = self.began as f64 / RATE as f64;
+        let Some(bytes) = self.read(function) else {
+            return;
+        };
+        let result: FinalResult = serde_json::from_slice(bytes).unwrap_or_default();
+        let ended = &mut self.ended;
+        join(&mut ended.text, result.text.trim());
+        ended
+            .words
+            .extend(result.result.into_iter().map(|word| word.since(began)));
+    }
+}
+
+impl Recognition for VoskRecognition {
+    fn push(&mut self, samples: &[i16]) -> Result<(), SpeechError> {
+        // A C int holds 37 hours of samples; frames and recordings are shorter by far.
+        for piece in samples.chunks(RATE * 3600) {
+            // SAFETY: pointer and length describe `piece`, which lives during the call, and the
+            // recogniser is used by one thread at a time (`&mut self`).
+            let outcome = unsafe {
+                (self.functions.accept)(self.raw.as_ptr(), piece.as_ptr(), piece.len() as c_int)
+            };
+            self.pushed += piece.len() as u64;
+            match outcome {
+                0 => {}
+                1 => self.take(self.functions.result),
+                code => {
+                    let reason = format!("libvosk returned {code} for audio");
+                    return Err(SpeechError::Recogniser {
+                        language: self.language,
+                        reason,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn partial(&mut self) -> String {
+        let mut text = self.ended.text.clone();
+        let now = self.read(self.functions.partial);
+        if let Some(result) =
+            now.and_then(|json| serde_json::from_slice::<PartialResult>(json).ok())
+        {
+            join(&mut text, result.partial.trim());
+        }
+        text
+    }
+
+    fn finish(&mut self) -> Transcript {
+        self.take(self.functions.final_result);
+        self.began = self.pushed;
+        let mut transcript = std::mem::take(&mut self.ended);
+        transcript.confidence = confidence(&transcript.words);
+        transcript
+    }
+}
+
+#[derive(Deserialize, Default)]
+struct PartialResult {
+    #[serde(default)]
+    partial: String,
+}
+
+#[derive(Deserialize, Default)]
+struct FinalResult {
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    result: Vec<FinalWord>,
+}
+
+#[derive(Deserialize)]
+struct FinalWord {
+    word: String,
+    start: f64,
+    end: f64,
+    conf: f32,
+}
+
+impl FinalWord {
+    fn since(self, began: f64) -> Word {
+        let time = |seconds: f64| Duration::try_from_secs_f64(seconds - began).unwrap_or_default();
+        Word {
+            start: time(self.start),
+            end: time(self.end),
+            confidence: self.conf.clamp(0.0, 1.0),
+            text: self.word,
+        }
+    }
+}
+
+fn join(text: &mut String, more: &str) {
+    if !text.is_empty() && !more.is_empty() {
+        text.push(' ');
+    }
+    text.push_str(more);
+}
+
+/// Weighs the confidence of each word by how long it was; what was not understood counts as 0.
+fn confidence(words: &[Word]) -> f32 {
+    let length = |word: &Word| word.end.saturating_sub(word.start).as_secs_f32().max(0.01);
+    let total: f32 = words.iter().map(length).sum();
+    let certain: f32 = words
+        .iter()
+        .filter(|word| word.text != UNKNOWN)
+        .map(|word| length(word) * word.confidence)
+        .sum();
+    if total > 0.0 {
+        (certain / total).clamp(0.0, 1.0)
+    } else {
+        0.0
+    }
+}
+
+/// Splits hints into phrases of known words, in lower case, each once: "dansk pas" becomes "pas"
+/// where "dansk" is not known.
+fn known_phrases(hints: &[String], knows: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut phrases: Vec<String> = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    let mut length = 0;
+    for hint in hints {
+        let lower = hint.to_lowercase();
+        let words: Vec<&str> = lower
+            .split(|letter: char| !(letter.is_alphanumeric() || letter == '\''))
+            .filter(|word| !word.is_empty())
+            .collect();
+        for run in words
+            .split(|word| !knows(word))
+            .filter(|run| !run.is_empty())
+        {
+            let phrase = run.join(" ");
+            length += phrase.len() + 3;
+            if length > LONGEST_GRAMMAR {
+                return phrases;
+            }
+            if seen.insert(phrase.clone()) {
+                phrases.push(phrase);
+            }
+        }
+    }
+    phrases
+}
+
+/// Looks through a model folder and tells whether it can be given grammars.
+fn check_model(language: Language, folder: &Path) -> Result<bool, SpeechError> {
+    let lacks = |missing: &str| SpeechError::BadModel {
+        language,
+        folder: folder.to_owned(),
+        missing: missing.to_owned(),
+    };
+    if !folder.is_dir() {
+        return Err(lacks("everything (there is no such folder)"));
+    }
+    // Older models have all files in one folder.
+    let (acoustic, graph) = if folder.join("final.mdl").is_file() {
+        ("final.mdl", folder.to_owned())
+    } else {
+        ("am/final.mdl", folder.join("graph"))
+    };
+    for file in [
+        acoustic,
+        if acoustic == "final.mdl" {
+            "mfcc.conf"
+        } else {
+            "conf/mfcc.conf"
+        },
+    ] {
+        if !folder.join(file).is_file() {
+            return Err(lacks(file));
+        }
+    }
+    if graph.join("HCLG.fst").is_file() {
+        return Ok(false);
+    }
+    let prefix = if graph == folder { "" } else { "graph/" };
+    for file in ["HCLr.fst", "Gr.fst"] {
+        if !graph.join(file).is_file() {
+            return Err(lacks(&format!(
+                "{prefix}{file} (and there is no {prefix}HCLG.fst)"
+            )));
+        }
+    }
+    Ok(true)
+}
+
+/// Finds the file libvosk.so.
+fn find(configured: Option<&Path>) -> Result<PathBuf, SpeechError> {
+    let from_environment = std::env::var_os("HOTLINE_LIBVOSK")
+        .filter(|name| !name.is_empty())
+        .map(PathBuf::from);
+    if let Some(named) = configured.map(Path::to_owned).or(from_environment) {
+        // A folder that holds the file is as good.
+        let inside = named.join("libvosk.so");
+        return if named.is_file() {
+            Ok(named)
+        } else if inside.is_file() {
+            Ok(inside)
+        } else {
+            Err(SpeechError::NoLibrary {
+                looked: vec![named.display().to_string()],
+            })
+        };
+    }
+    let places = usual_places();
+    places
+        .iter()
+        .map(|folder| folder.join("libvosk.so"))
+        .find(|file| file.is_file())
+        .ok_or_else(|| SpeechError::NoLibrary {
+            looked: [Path::new("HOTLINE_LIBVOSK (not set)")]
+                .into_iter()
+                .chain(MAIN_PLACES.iter().map(Path::new))
+                .map(|place| place.display().to_string())
+                .chain(["the Python packages in /usr/lib and /usr/local/lib".to_owned()])
+                .chain([cache_home().display().to_string()])
+                .collect(),
+        })
+}
+
+const MAIN_PLACES: [&str; 6] = [
+    "/usr/local/lib",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/opt",
+];
+
+/// Returns the folders where libvosk is usually found, the likeliest first.
+fn usual_places() -> Vec<PathBuf> {
+    let mut places: Vec<PathBuf> = MAIN_PLACES.iter().map(PathBuf::from).collect();
+    let cache = cache_home();
+    places.extend(
+        folders_in(&cache)
+            .into_iter()
+            .flat_map(|folder| [folder.join("vosk"), folder]),
+    );
+    places.push(cache);
+    places.extend(
+        folders_in(Path::new("/opt"))
+            .into_iter()
+            .flat_map(|folder| [folder.join("lib"), folder.join("vosk"), folder]),
+    );
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let python_homes = ["/usr/lib", "/usr/local/lib"].map(PathBuf::from);
+    for base in python_homes
+        .into_iter()
+        .chain(home.map(|home| home.join(".local/lib")))
+    {
+        for python in folders_in(&base) {
+            let is_python = python
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("python3"));
+            if is_python {
+                places.push(python.join("site-packages/vosk"));
+                places.push(python.join("dist-packages/vosk"));
+            }
+        }
+    }
+    places
+}
+
+fn folders_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect();
+    // Newest name first, so that vosk-0.3.50 goes before vosk-0.3.45.
+    folders.sort_unstable_by(|a, b| b.cmp(a));
+    folders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|&text| text.to_owned()).collect()
+    }
+
+    #[test]
+    fn unknown_words_never_reach_a_grammar() {
+        let hints = strings(&["Dansk pas", "pas", "kørekort, pas og MitID", "", "MitID"]);
+        let known = ["pas", "kørekort", "og"];
+        assert_eq!(
+            known_phrases(&hints, |word| known.contains(&word)),
+            ["pas", "kørekort pas og"]
+        );
+    }
+
+    #[test]
+    fn a_grammar_does_not_grow_without_end() {
+        let hints: Vec<String> = (0..20_000).map(|number| format!("ord{number}")).collect();
+        let phrases = known_phrases(&hints, |_| true);
+        assert!(serde_json::json!(phrases).to_string().len() <= LONGEST_GRAMMAR + 10);
+        assert!(phrases.len() > 1000);
+    }
+
+    #[test]
+    fn a_missing_library_is_explained() {
+        let error = Vosk::load(Some(Path::new("/nowhere/libvosk.so"))).unwrap_err();
+        insta::assert_snapshot!(
+            error,
+            @"libvosk was not found, so callers are served by keys only; looked for /nowhere/libvosk.so; install it (`pip install vosk` brings it) and name the file in speech.library or HOTLINE_LIBVOSK"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_no_library_is_explained() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("libvosk.so");
+        std::fs::write(&file, "not a library").unwrap();
+        let error = Vosk::load(Some(folder.path())).unwrap_err();
+        assert!(
+            matches!(&error, SpeechError::BadLibrary { path, .. } if *path == file),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_missing_file_of_a_model_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = |file: &str| match check_model(Language::DA, &folder.path().join(file)) {
+            Err(SpeechError::BadModel { missing, .. }) => missing,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(missing("absent"), "everything (there is no such folder)");
+        assert_eq!(missing(""), "am/final.mdl");
+        for file in ["am/final.mdl", "conf/mfcc.conf", "graph/Gr.fst"] {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        assert_eq!(
+            missing(""),
+            "graph/HCLr.fst (and there is no graph/HCLG.fst)"
+        );
+    }
+
+    #[test]
+    fn words_that_were_not_understood_lower_the_confidence() {
+        let word = |text: &str, start, end| Word {
+            text: text.to_owned(),
+            start: Duration::from_millis(start),
+            end: Duration::from_millis(end),
+            confidence: 1.0,
+        };
+        assert_eq!(confidence(&[]), 0.0);
+        assert_eq!(confidence(&[word("ja", 0, 200)]), 1.0);
+        assert_eq!(confidence(&[word(UNKNOWN, 0, 200)]), 0.0);
+        let half = confidence(&[word("ja", 0, 200), word(UNKNOWN, 200, 400)]);
+        assert!((half - 0.5).abs() < 0.01);
+    }
+}

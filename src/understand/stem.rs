@@ -1,0 +1,166 @@
+//! Stems: what is left of a word when its endings are off.
+
+use rust_stemmers::{Algorithm, Stemmer};
+
+use super::text::fold;
+use crate::words::Language;
+
+/// Takes endings off the words of one language.
+pub(super) struct Stems {
+    stemmer: Option<Stemmer>,
+    language: Language,
+}
+
+/// One word in the forms in which it is compared, all folded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stemmed {
+    /// The word itself.
+    pub(super) folded: String,
+    /// Without inflection: `kørekortet` → `koerekort`.
+    pub(super) stem: String,
+    /// Without derivation too: `flytning`, `flytte` → `flyt`.
+    pub(super) root: String,
+}
+
+impl Stems {
+    /// Prepares a language; one without a stemmer keeps its words whole.
+    pub(super) fn of(language: Language) -> Self {
+        let algorithm = match language.code() {
+            "da" => Some(Algorithm::Danish),
+            "en" => Some(Algorithm::English),
+            "de" => Some(Algorithm::German),
+            "sv" => Some(Algorithm::Swedish),
+            "no" | "nb" => Some(Algorithm::Norwegian),
+            "fr" => Some(Algorithm::French),
+            "es" => Some(Algorithm::Spanish),
+            "tr" => Some(Algorithm::Turkish),
+            "ar" => Some(Algorithm::Arabic),
+            _ => None,
+        };
+        Self {
+            stemmer: algorithm.map(Stemmer::create),
+            language,
+        }
+    }
+
+    /// Stems one lower-case word.
+    pub(super) fn stem(&self, word: &str) -> Stemmed {
+        let word = match self.language {
+            Language::EN => british(word),
+            _ => word.to_owned(),
+        };
+        let stem = match &self.stemmer {
+            Some(stemmer) => fold(&stemmer.stem(&word)),
+            None => fold(&word),
+        };
+        let folded = fold(&word);
+        let root = match self.language {
+            Language::DA => danish_root(&folded, &stem),
+            _ => stem.clone(),
+        };
+        Stemmed { folded, stem, root }
+    }
+}
+
+/// Writes the American spelling of the few British ones that stemmers keep apart.
+fn british(word: &str) -> String {
+    match word {
+        "licence" | "licences" => word.replace("licence", "license"),
+        "centre" | "centres" => word.replace("centre", "center"),
+        "enrolment" => "enrollment".to_owned(),
+        "cheque" => "check".to_owned(),
+        _ => word
+            .replace("isation", "ization")
+            .replace("colour", "color"),
+    }
+}
+
+/// Brings nouns and verbs together that Snowball keeps apart.
+fn danish_root(folded: &str, stem: &str) -> String {
+    for ending in [
+        "eringerne",
+        "eringens",
+        "eringen",
+        "eringer",
+        "ering",
+        "erede",
+        "erer",
+        "eret",
+        "ere",
+    ] {
+        if let Some(head) = folded.strip_suffix(ending)
+            && head.len() >= 3
+        {
+            return format!("{head}er");
+        }
+    }
+    for ending in ["ningsfrist", "ning", "ing", "els"] {
+        if let Some(head) = stem.strip_suffix(ending)
+            && head.len() >= 3
+        {
+            return single_end(head);
+        }
+    }
+    stem.to_owned()
+}
+
+/// Takes one of two equal consonants off the end: `bestill` → `bestil`.
+fn single_end(head: &str) -> String {
+    let bytes = head.as_bytes();
+    match bytes {
+        [.., a, b] if a == b && b.is_ascii_alphabetic() && !b"aeiouy".contains(b) => {
+            head[..head.len() - 1].to_owned()
+        }
+        _ => head.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_a_danish_word_have_one_stem() {
+        let stems = Stems::of(Language::DA);
+        for forms in [
+            ["kørekort", "kørekortet", "kørekortene"],
+            ["åbningstid", "åbningstider", "åbningstiderne"],
+            ["rotte", "rotter", "rotterne"],
+        ] {
+            let all = forms.map(|form| stems.stem(form).stem);
+            assert!(all.iter().all(|stem| *stem == all[0]), "{all:?}");
+        }
+    }
+
+    #[test]
+    fn a_danish_verb_and_its_noun_have_one_root() {
+        let stems = Stems::of(Language::DA);
+        for [verb, noun] in [
+            ["flytte", "flytning"],
+            ["ansøger", "ansøgningen"],
+            ["betale", "betaling"],
+            ["bestille", "bestilling"],
+            ["parkerer", "parkeringen"],
+            ["aflyse", "aflysning"],
+            ["fornye", "fornyelse"],
+        ] {
+            assert_eq!(
+                stems.stem(verb).root,
+                stems.stem(noun).root,
+                "{verb} {noun}"
+            );
+        }
+        assert_ne!(stems.stem("park").root, stems.stem("parkering").root);
+    }
+
+    #[test]
+    fn british_and_american_spellings_are_one_word() {
+        let stems = Stems::of(Language::EN);
+        assert_eq!(
+            stems.stem("driving licence").stem,
+            stems.stem("driving licence").stem
+        );
+        assert_eq!(stems.stem("licences").stem, stems.stem("license").stem);
+        assert_eq!(stems.stem("centre").stem, stems.stem("centers").stem);
+    }
+}

@@ -1,0 +1,355 @@
+//! A tenant's words, made ready for understanding: per language an index of terms and their stems.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::compound::Compounds;
+use super::intent::{Intent, Understanding, Verdict};
+use super::score;
+use super::stem::{Stemmed, Stems};
+use super::stop::{StopWords, Weight};
+use super::text::{fold, resemblance, words};
+use crate::words::{IntentName, Language};
+
+/// All intents that can be understood at one place of a flow, indexed per language.
+#[derive(Clone, Debug, Default)]
+pub struct Vocabulary {
+    intents: Vec<(IntentName, i8)>,
+    languages: BTreeMap<Language, Index>,
+}
+
+/// How strong a sign of its intent a term is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// A name or synonym.
+    Word,
+    /// A strong word of its subject.
+    Topic,
+    /// A sentence.
+    Example,
+}
+
+/// The terms of all intents in one language.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Index {
+    pub(super) terms: Vec<Term>,
+    pub(super) entries: Vec<Entry>,
+    by_stem: BTreeMap<String, usize>,
+    roots: BTreeMap<String, Vec<usize>>,
+    stop: StopWords,
+    compounds: Compounds,
+    hints: BTreeSet<String>,
+}
+
+/// One phrase of one intent.
+#[derive(Clone, Debug)]
+pub(super) struct Term {
+    pub(super) intent: usize,
+    pub(super) kind: Kind,
+    pub(super) phrase: String,
+    /// Its telling words as entries, each once.
+    pub(super) parts: Vec<usize>,
+    /// All its words, folded: a term without telling words is matched as a whole.
+    pub(super) literal: Vec<String>,
+}
+
+/// One stem that occurs in a term.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    word: Stemmed,
+    pub(super) weight: Weight,
+    /// The intents that have it in a name or topic.
+    pub(super) strong: BTreeSet<usize>,
+    /// The intents that have it at all.
+    pub(super) anywhere: BTreeSet<usize>,
+}
+
+/// One word of the caller.
+#[derive(Clone, Debug)]
+pub(super) struct Token {
+    pub(super) raw: String,
+    pub(super) word: Stemmed,
+    pub(super) weight: Weight,
+    /// The entry whose stem it has.
+    pub(super) entry: Option<usize>,
+}
+
+/// Where in the caller's words an entry was found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hit {
+    /// How sure it is the same word, 0 to 1.
+    pub(super) likeness: f32,
+    /// The first token.
+    pub(super) from: usize,
+    /// The token after the last.
+    pub(super) until: usize,
+}
+
+impl Vocabulary {
+    /// Indexes the intents.
+    pub fn new(intents: &[Intent]) -> Self {
+        let mut vocabulary = Self::default();
+        for (number, intent) in intents.iter().enumerate() {
+            vocabulary
+                .intents
+                .push((intent.name.clone(), intent.precedence));
+            for (kind, texts) in [
+                (Kind::Word, &intent.words),
+                (Kind::Topic, &intent.topics),
+                (Kind::Example, &intent.examples),
+            ] {
+                for (&language, phrases) in texts {
+                    let index = vocabulary
+                        .languages
+                        .entry(language)
+                        .or_insert_with(|| Index::of(language));
+                    let stems = Stems::of(language);
+                    for phrase in phrases {
+                        index.add(number, kind, phrase, &stems);
+                    }
+                }
+            }
+        }
+        vocabulary
+    }
+
+    /// Ranks the intents by how well they fit the words; never fails, whatever the text.
+    pub fn understand(&self, text: &str, language: Language) -> Understanding {
+        let Some(index) = self.languages.get(&language) else {
+            return Understanding {
+                ranked: Vec::new(),
+                verdict: Verdict::Nothing,
+            };
+        };
+        let tokens = index.tokens(text, language);
+        let hits = index.hits(&tokens);
+        score::understand(&self.intents, index, &tokens, &hits)
+    }
+
+    /// Returns names, synonyms and topics in one language, sorted: hints for a recogniser.
+    pub fn hints(&self, language: Language) -> Vec<String> {
+        let hints = self.languages.get(&language).map(|index| &index.hints);
+        hints.into_iter().flatten().cloned().collect()
+    }
+
+    /// Tells whether a word is one of the tenant's in this language.
+    pub(super) fn knows(&self, word: &str, language: Language) -> bool {
+        self.languages.get(&language).is_some_and(|index| {
+            index
+                .by_stem
+                .contains_key(&Stems::of(language).stem(word).stem)
+        })
+    }
+}
+
+impl Index {
+    fn of(language: Language) -> Self {
+        Self {
+            stop: StopWords::of(language),
+            compounds: Compounds::new(),
+            ..Self::default()
+        }
+    }
+
+    fn add(&mut self, intent: usize, kind: Kind, phrase: &str, stems: &Stems) {
+        let raw = words(phrase);
+        if raw.is_empty() {
+            return;
+        }
+        if kind != Kind::Example {
+            self.hints.insert(raw.join(" "));
+        }
+        let mut parts = Vec::new();
+        for raw_word in &raw {
+            let word = stems.stem(raw_word);
+            let weight = self.stop.weigh(&word.folded);
+            let telling = match (weight, kind) {
+                (Weight::Content, _) => true,
+                (Weight::Carrier, Kind::Word | Kind::Topic) => true,
+                (Weight::Carrier, Kind::Example) | (Weight::Function, _) => false,
+            };
+            if !telling {
+                continue;
+            }
+            let entry = self.entry(word, weight);
+            self.entries[entry].anywhere.insert(intent);
+            if kind != Kind::Example {
+                self.entries[entry].strong.insert(intent);
+            }
+            if !parts.contains(&entry) {
+                parts.push(entry);
+            }
+        }
+        let literal = raw.iter().map(|word| fold(word)).collect();
+        self.terms.push(Term {
+            intent,
+            kind,
+            phrase: phrase.to_owned(),
+            parts,
+            literal,
+        });
+    }
+
+    fn entry(&mut self, word: Stemmed, weight: Weight) -> usize {
+        if let Some(&known) = self.by_stem.get(&word.stem) {
+            return known;
+        }
+        let number = self.entries.len();
+        self.by_stem.insert(word.stem.clone(), number);
+        self.roots
+            .entry(word.root.clone())
+            .or_default()
+            .push(number);
+        self.entries.push(Entry {
+            word,
+            weight,
+            strong: BTreeSet::new(),
+            anywhere: BTreeSet::new(),
+        });
+        number
+    }
+
+    fn tokens(&self, text: &str, language: Language) -> Vec<Token> {
+        // A turn is a few sentences; what is far longer is no answer to a question.
+        const MOST_WORDS: usize = 120;
+        let stems = Stems::of(language);
+        words(text)
+            .into_iter()
+            .take(MOST_WORDS)
+            .map(|raw| {
+                let word = stems.stem(&raw);
+                let weight = match word.folded.chars().next() {
+                    Some(first) if first.is_ascii_digit() => Weight::Function,
+                    _ => self.stop.weigh(&word.folded),
+                };
+                let entry = match weight {
+                    Weight::Function => None,
+                    Weight::Carrier | Weight::Content => self.by_stem.get(&word.stem).copied(),
+                };
+                Token {
+                    raw,
+                    word,
+                    weight,
+                    entry,
+                }
+            })
+            .collect()
+    }
+
+    /// Finds the best place of each entry in the caller's words.
+    fn hits(&self, tokens: &[Token]) -> Vec<Option<Hit>> {
+        let mut hits: Vec<Option<Hit>> = vec![None; self.entries.len()];
+        let mut note = |entry: usize, hit: Hit| {
+            if hits[entry].is_none_or(|best: Hit| hit.likeness > best.likeness) {
+                hits[entry] = Some(hit);
+            }
+        };
+        for (from, token) in tokens.iter().enumerate() {
+            let until = from + 1;
+            if let Some(entry) = token.entry {
+                note(
+                    entry,
+                    Hit {
+                        likeness: 1.0,
+                        from,
+                        until,
+                    },
+                );
+            } else if token.weight == Weight::Content {
+                for (entry, likeness) in self.guesses(token) {
+                    note(
+                        entry,
+                        Hit {
+                            likeness,
+                            from,
+                            until,
+                        },
+                    );
+                }
+            }
+            for more in 2..=3 {
+                let Some(neighbours) = tokens.get(from..from + more) else {
+                    break;
+                };
+                if neighbours
+                    .iter()
+                    .all(|token| token.weight == Weight::Function)
+                {
+                    continue;
+                }
+                let joined: String = neighbours.iter().map(|t| t.word.folded.as_str()).collect();
+                for (entry, likeness) in self.joined(&joined) {
+                    note(
+                        entry,
+                        Hit {
+                            likeness,
+                            from,
+                            until: from + more,
+                        },
+                    );
+                }
+            }
+        }
+        hits
+    }
+
+    /// Finds entries that a word resembles although it is none of them.
+    fn guesses(&self, token: &Token) -> Vec<(usize, f32)> {
+        if let Some(relatives) = self.roots.get(&token.word.root) {
+            return relatives.iter().map(|&entry| (entry, 0.92)).collect();
+        }
+        let known = |rest: &str| rest.len() >= 4 && self.by_stem.contains_key(rest);
+        let telling = self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, e)| e.weight == Weight::Content);
+        telling
+            .filter_map(|(number, entry)| {
+                let alike = resemblance(&token.word.folded, &entry.word.folded)
+                    .max(resemblance(&token.word.stem, &entry.word.stem) * 0.97);
+                let part = self.compounds.part_of(
+                    &token.word.folded,
+                    &token.word.stem,
+                    &entry.word.folded,
+                    &entry.word.stem,
+                    known,
+                );
+                let likeness = f32::max(alike, part);
+                (likeness > 0.0).then_some((number, likeness))
+            })
+            .collect()
+    }
+
+    /// Finds entries that neighbours make together: `bygge sag`.
+    fn joined(&self, joined: &str) -> Vec<(usize, f32)> {
+        if joined.len() < 6 {
+            return Vec::new();
+        }
+        let telling = self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, e)| e.weight == Weight::Content);
+        telling
+            .filter_map(|(number, entry)| {
+                let word = &entry.word;
+                let likeness = if joined == word.folded || joined == word.stem {
+                    0.97
+                } else if joined.len() >= 8 && joined.starts_with(&word.stem) {
+                    // With an ending: `borger servicen`.
+                    let ending = joined.len() - word.stem.len();
+                    if word.stem.len() >= 6 && ending <= 3 {
+                        0.9
+                    } else {
+                        0.0
+                    }
+                } else if word.folded.len() >= 8 {
+                    resemblance(joined, &word.folded) * 0.9
+                } else {
+                    0.0
+                };
+                (likeness > 0.0).then_some((number, likeness))
+            })
+            .collect()
+    }
+}

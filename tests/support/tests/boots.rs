@@ -1,0 +1,54 @@
+//! Whether the test PBX starts, restarts and goes away.
+
+use std::path::Path;
+
+use street::asterisk::{Ami, Asterisk, Site};
+
+#[tokio::test]
+async fn asterisk_boots_restarts_and_goes_away() {
+    let mut asterisk = Asterisk::start(Site::new().queue("borgerservice", &[]))
+        .await
+        .unwrap();
+    let queues = asterisk.ami().list("QueueSummary", &[]).await.unwrap();
+    assert!(
+        queues
+            .iter()
+            .any(|queue| queue.get("Queue") == Some("borgerservice")),
+        "{queues:?}"
+    );
+
+    asterisk.restart().await.unwrap();
+    asterisk.ami().act("Ping", &[]).await.unwrap();
+    let log = asterisk.log();
+    assert!(!log.contains("ERROR") && !log.contains("WARNING"), "{log}");
+
+    let (id, folder) = (asterisk.id(), asterisk.folder().to_owned());
+    drop(asterisk);
+    assert!(!Path::new(&format!("/proc/{id}")).exists());
+    assert!(!folder.exists());
+}
+
+#[tokio::test]
+async fn the_shipped_manager_user_may_log_in_and_may_not_run_commands() {
+    let asterisk = Asterisk::start(Site::new()).await.unwrap();
+    let hotline = Ami::connect(asterisk.ami_port(), Site::AMI_USER, Site::AMI_SECRET)
+        .await
+        .unwrap();
+    let refused = hotline
+        .ask("Command", &[("Command", "core show version")])
+        .await
+        .unwrap();
+    assert_eq!(refused.get("Message"), Some("Permission denied"));
+    for (action, fields) in [
+        ("QueueStatus", &[][..]),
+        ("QueueSummary", &[]),
+        ("Status", &[("Variables", "HOTLINE_UUID")]),
+    ] {
+        hotline.act(action, fields).await.unwrap();
+    }
+    assert!(
+        Ami::connect(asterisk.ami_port(), Site::AMI_USER, "wrong")
+            .await
+            .is_err()
+    );
+}

@@ -110,6 +110,7 @@ async fn an_outgoing_call_says_who_is_called_and_why() {
     Variable: __HOTLINE_REASON=skat\, \"gæld\"
     Variable: __HOTLINE_LANGUAGE=da
     Variable: __HOTLINE_SUMMARY=Borgeren ringer om skat.
+    Variable: __HOTLINE_WHISPER=/var/spool/hotline/whisper.wav
     Variable: __HOTLINE_TENANT=Åby Kommune
     Variable: __HOTLINE_REFERENCE=
     Variable: __HOTLINE_UUID=c0000000-0000-4000-8000-000000000004

@@ -307,6 +307,10 @@ pub(super) fn handoff_variables(handoff: &Handoff) -> Vec<(&'static str, String)
         ("HOTLINE_REASON", one_line(&handoff.reason)),
         ("HOTLINE_LANGUAGE", language.unwrap_or_default()),
         ("HOTLINE_SUMMARY", one_line(&handoff.summary)),
+        (
+            "HOTLINE_WHISPER",
+            handoff.whisper.clone().unwrap_or_default(),
+        ),
         ("HOTLINE_TENANT", one_line(&handoff.tenant)),
         (
             "HOTLINE_REFERENCE",

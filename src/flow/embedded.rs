@@ -19,8 +19,15 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "common/reception.yaml",
     "common/transfer.yaml",
     "egekoebing/tenant.yaml",
+    "egekoebing/tests/busy.yaml",
+    "egekoebing/tests/callback.yaml",
+    "egekoebing/tests/cancel.yaml",
+    "egekoebing/tests/closed.yaml",
+    "egekoebing/tests/open.yaml",
+    "egekoebing/tests/trouble.yaml",
     "fjordby/reception.yaml",
     "fjordby/tenant.yaml",
+    "fjordby/tests/reception.yaml",
 ];
 
 #[cfg(test)]

@@ -176,6 +176,10 @@ impl Dialog {
             return;
         };
         question.speaking = false;
+        if !question.typed.is_empty() {
+            // Who types does not answer by what is heard meanwhile.
+            return;
+        }
         let Some(interpreted) = question.heard(heard, &self.playbook, self.language, now) else {
             return self.missed(Missed::NotUnderstood, now);
         };

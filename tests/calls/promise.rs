@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use street::asterisk::Block;
 use street::phone::{Answering, Phone};
 use street::smtp::{Mail, Manner};
 use street::{caller, tone};
@@ -86,14 +87,19 @@ async fn keep_waiting(house: &House, queue_key: &str) -> (Phone, street::phone::
     let call = house.call(&phone, OPEN).await;
     call.press_all(queue_key).await.unwrap();
     house.in_queue(&call).await;
-    house
-        .line(0, |line| {
-            let queues = line["event"]["facts"]["queues"].as_object();
-            queues.is_some_and(|queues| {
-                queues.values().any(|queue| queue["longest_wait"].as_u64() >= Some(3))
-            })
-        })
-        .await;
+    let long = async {
+        loop {
+            let queues = house.asterisk.ami().list("QueueSummary", &[]).await.unwrap();
+            let waits = |queue: &Block| {
+                queue.get("LongestHoldTime").and_then(|time| time.parse().ok()).unwrap_or(0)
+            };
+            if queues.iter().any(|queue| waits(queue) >= 3) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(SOON, long).await.unwrap();
     (phone, call)
 }
 

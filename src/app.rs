@@ -16,6 +16,7 @@ use crate::call::{Books, Desk, Figures, House, Whispering, audio_socket};
 use crate::config::Config;
 use crate::dialog::{Playbook, QueueState};
 use crate::flow::{Library, report};
+use crate::http::{self, Board, Readiness, Token};
 use crate::lifecycle::{Life, notify, stay_awake};
 use crate::pbx::asterisk::Asterisk;
 use crate::pbx::{LinkState, Pbx};
@@ -83,13 +84,13 @@ pub async fn serve(config: Config, manner: Manner) -> Result<()> {
     life.scope.spawn(async move { sending.run(carrier, stop).await });
     let ground = Ground {
         store: store.clone(),
-        outbox,
+        outbox: outbox.clone(),
         pbx: pbx.clone(),
         clock: clock.clone(),
         chance: Chance::unforeseeable(),
         tenants: tenants(books.clone()),
     };
-    let services = Services::start(ground, config.service.clone()).await?;
+    let services = Services::start(ground, config.services.clone()).await?;
     life.scope.spawn(services.clone().run(life.hard_stop.clone()));
 
     let house = Arc::new(House {
@@ -121,16 +122,33 @@ pub async fn serve(config: Config, manner: Manner) -> Result<()> {
     let (on, calls) = watch::channel(0);
     let door = admit(Server::new(listener, limits), Arc::new(desk), on, life.clone());
     life.scope.spawn(door);
-    let router = {
-        let pbx = pbx.clone();
-        axum::Router::new().route("/readyz", axum::routing::get(move || {
-            let ready = *pbx.link().borrow() == LinkState::Ready;
-            async move { if ready { axum::http::StatusCode::OK } else { axum::http::StatusCode::SERVICE_UNAVAILABLE } }
-        }))
+    let (readiness_now, readiness) = watch::channel(Readiness::default());
+    life.scope.spawn(watch_readiness(pbx.link(), readiness_now, life.clone()));
+    let board = Board::default();
+    let (kept, watched, stop) = (board.clone(), live.clone(), life.hard_stop.clone());
+    life.scope.spawn(async move { kept.keep(&watched, stop).await });
+    let announcing = asterisk.clone();
+    let rooms = http::Rooms {
+        announce: Arc::new(move |call| announcing.announce(call)),
+        services,
+        tenants: tenants(books.clone()),
+        outbox,
+        live,
+        board,
+        registry: Arc::new(registry),
+        readiness,
+        token: Arc::new(Token::open(&config.token_path(), &Chance::unforeseeable())?),
+        stop: life.hard_stop.clone(),
     };
-    let http_listener = TcpListener::bind(config.http.listen).await?;
-    let stop = life.hard_stop.clone();
-    life.scope.spawn(async move { let _ = axum::serve(http_listener, router).with_graceful_shutdown(stop.cancelled_owned()).await; });
+    let listener = TcpListener::bind(config.http.listen).await.with_context(|| {
+        format!("cannot listen for HTTP on {}: is Hotline running already?", config.http.listen)
+    })?;
+    tracing::info!(address = %listener.local_addr()?, "the HTTP door is open");
+    life.scope.spawn(async move {
+        if let Err(error) = http::serve(listener, rooms).await {
+            tracing::error!("the HTTP door has closed: {error}");
+        }
+    });
     life.scope.spawn(stay_awake(life.hard_stop.clone()));
     let (ask_reload, reload) = mpsc::channel(1);
     life.scope.spawn(reload_on_request(reload, config.flows.clone(), shelf));
@@ -234,6 +252,34 @@ async fn admit(mut server: Server, desk: Arc<Desk>, on: watch::Sender<usize>, li
                 });
             }
             Err(error) => tracing::warn!("{error}"),
+        }
+    }
+}
+
+/// Keeps `/readyz` true: calls can be served while the PBX can be told things and no stop is asked.
+async fn watch_readiness(
+    mut link: watch::Receiver<LinkState>,
+    now: watch::Sender<Readiness>,
+    life: Life,
+) {
+    loop {
+        let pbx = match &*link.borrow_and_update() {
+            LinkState::Ready => None,
+            LinkState::Up => Some("Asterisk is still starting".to_owned()),
+            LinkState::Down(why) => Some(why.clone()),
+        };
+        let remedy = "see that Asterisk runs and `asterisk` in the configuration fits manager.conf";
+        let pbx = pbx.map(|why| (why, remedy.to_owned()));
+        let closing = life.soft_stop.is_cancelled();
+        let closing =
+            closing.then(|| ("the service is closing".to_owned(), "start it again".to_owned()));
+        now.send_if_modified(|readiness| {
+            readiness.set("pbx", pbx) | readiness.set("closing", closing)
+        });
+        tokio::select! {
+            changed = link.changed() => if changed.is_err() { return },
+            () = life.soft_stop.cancelled(), if !life.soft_stop.is_cancelled() => {}
+            () = life.hard_stop.cancelled() => return,
         }
     }
 }

@@ -3,11 +3,14 @@
 //!
 //! Nothing here decides anything about calls; it opens the rooms below and shows them.
 
+mod callback;
 mod chat;
 mod check;
+mod notice;
 mod open;
 mod serve;
 mod stop;
+mod supervisor;
 mod test;
 mod transcript;
 mod turn;
@@ -66,6 +69,10 @@ enum Verb {
     Check(check::Arguments),
     /// Play the stories written beside the flows
     Test(test::Arguments),
+    /// List, add, cancel and trigger callbacks
+    Callback(callback::Arguments),
+    /// Switch emergency messages on and off
+    Notice(notice::Arguments),
 }
 
 /// Parses the command line, runs the verb, and returns the exit code.
@@ -94,6 +101,8 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<u8, Stop> {
         Verb::Chat(chat) => chat.run(config, out),
         Verb::Check(check) => check.run(config, out),
         Verb::Test(test) => test.run(config, out),
+        Verb::Callback(callback) => callback.run(config, out),
+        Verb::Notice(notice) => notice.run(config, out),
     }
 }
 

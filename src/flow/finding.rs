@@ -146,7 +146,7 @@ fn byte_of(text: &str, characters: usize) -> usize {
 }
 
 /// Returns the name that was probably meant: the nearest by edit distance, if it is near enough.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = name.chars().count().max(3) / 3;
     known
         .into_iter()

@@ -45,7 +45,7 @@ pub struct Stories {
 }
 
 /// A file by its place under the flows folder, such as `common/reception.yaml`, and its text.
-pub type File = (String, String);
+type File = (String, String);
 
 /// The common folder's name; no tenant can have it.
 const COMMON: &str = "common";
@@ -118,6 +118,10 @@ impl Stories {
         &self.document.source.file
     }
 
+    pub(super) fn document(&self) -> &Document<Vec<Story>> {
+        &self.document
+    }
+
     /// Returns the stories in their order.
     pub fn stories(&self) -> &[Story] {
         &self.document.value
@@ -141,7 +145,7 @@ impl Stories {
 }
 
 /// Reads the YAML files of a folder and of the folders in it, in the order of their names.
-fn gather(folder: &Path, findings: &mut Vec<Finding>) -> Vec<File> {
+pub(super) fn gather(folder: &Path, findings: &mut Vec<Finding>) -> Vec<File> {
     let mut files = Vec::new();
     let mut folders = vec![(folder.to_owned(), 0)];
     while let Some((path, depth)) = folders.pop() {
@@ -253,42 +257,24 @@ impl Folders {
 
     /// Checks everything and puts it on shelves.
     fn build(self, findings: &mut Vec<Finding>) -> Option<Library> {
+        check::check(
+            &check::House {
+                flows: &self.flows,
+                tenants: &self.tenants,
+                stories: &self.stories,
+                intents: self.intents.as_ref(),
+                phrases: self.phrases.as_ref(),
+                broken: self.broken,
+                common: COMMON,
+            },
+            findings,
+        );
+        let mut library = Library::default();
         let common_flows = self
             .flows
             .get(COMMON)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        let mut library = Library::default();
-        let common = check::Common {
-            flows: common_flows,
-            intents: self.intents.as_ref(),
-            phrases: self.phrases.as_ref(),
-            broken: self.broken,
-        };
-        common.check(findings);
-        for (folder, flows) in &self.flows {
-            check::names(flows, findings);
-            if folder != COMMON && !self.tenants.contains_key(folder) && !self.broken {
-                for flow in flows {
-                    findings.push(
-                        Finding::of_file(
-                            &flow.source.file,
-                            format!("the folder `{folder}` has no tenant.yaml"),
-                        )
-                        .suggest("write one beside it"),
-                    );
-                }
-            }
-        }
-        check::numbers(&self.tenants, findings);
-        for (folder, tenant) in &self.tenants {
-            let own = self
-                .flows
-                .get(folder)
-                .map(Vec::as_slice)
-                .unwrap_or_default();
-            common.check_tenant(folder, tenant, own, findings);
-        }
         let phrases = Arc::new(self.phrases.as_ref()?.value.clone());
         let shared: BTreeMap<FlowName, Arc<Flow>> = common_flows
             .iter()

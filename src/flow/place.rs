@@ -7,11 +7,11 @@ use super::finding::{Finding, Severity};
 
 /// A file's text with its name.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub(super) struct Source {
     /// The file, as it is named to people.
-    pub file: String,
+    pub(super) file: String,
     /// Its text.
-    pub text: String,
+    pub(super) text: String,
     lines: Vec<usize>,
 }
 
@@ -30,7 +30,7 @@ pub(super) enum Style {
 
 impl Source {
     /// Takes a file's text.
-    pub fn new(file: impl Into<String>, text: impl Into<String>) -> Self {
+    pub(super) fn new(file: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         let lines = std::iter::once(0)
             .chain(
@@ -47,7 +47,7 @@ impl Source {
     }
 
     /// Makes a finding about a range of bytes; of more than one line, the first is shown.
-    pub fn finding(
+    pub(super) fn finding(
         &self,
         severity: Severity,
         bytes: Range<usize>,

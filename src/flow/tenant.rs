@@ -199,6 +199,15 @@ pub struct Wording {
     pub examples: BTreeMap<Language, Vec<String>>,
 }
 
+impl Wording {
+    /// Tells whether there are no words at all in a language.
+    pub fn is_silent(&self, language: Language) -> bool {
+        [&self.words, &self.topics, &self.examples]
+            .iter()
+            .all(|list| list.get(&language).is_none_or(Vec::is_empty))
+    }
+}
+
 /// How callbacks are made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -17,7 +17,7 @@ const MOST_NODES: usize = 250_000;
 /// The deepest that parts may lie in one another.
 const DEEPEST: usize = 64;
 /// The longest file that is read, in bytes.
-pub const LONGEST_FILE: usize = 4 * 1024 * 1024;
+const LONGEST_FILE: usize = 4 * 1024 * 1024;
 
 /// A part of a YAML file.
 #[derive(Clone, Debug)]

@@ -2,4 +2,7 @@
 //! to Hotline; agents answer, mails arrive. Nothing is simulated but people.
 
 mod house;
+mod promise;
 mod reach;
+mod survive;
+mod talk;

@@ -21,8 +21,12 @@ const LIMIT: usize = 10_000;
 /// Events kept for one follower. A follower that is further behind is cut off.
 const EVENTS: usize = 64;
 
+/// What Asterisk calls the stand-in that runs the extension `failed` after a call that failed.
+const NO_CHANNEL: &str = "OutgoingSpoolFailed";
+
 /// The variables that a Status answer is asked for.
-pub(super) const VARIABLES: &str = "HOTLINE_UUID,HOTLINE_DID,HOTLINE_PURPOSE";
+pub(super) const VARIABLES: &str =
+    "HOTLINE_UUID,HOTLINE_DID,HOTLINE_PURPOSE,HOTLINE_CALLER,HOTLINE_LANGUAGE";
 
 #[derive(Debug)]
 struct Call {
@@ -134,6 +138,10 @@ impl Calls {
         if block.is_event("UserEvent") && block.get("UserEvent") == Some("Hotline") {
             return self.register(block, now);
         }
+        if block.is_event("LocalOptimizationBegin") {
+            self.step_aside(block);
+            return false;
+        }
         let Some(id) = self.find(block) else {
             return false;
         };
@@ -158,10 +166,11 @@ impl Calls {
                 self.tell(id, CallEvent::Queued(QueueName::from(queue)));
             }
             "AgentConnect" => self.tell(id, CallEvent::AgentAnswered),
-            "DialEnd" if block.get("DialStatus") == Some("ANSWER") => {
-                if self.calls.get(&id).is_some_and(|call| !call.queued) {
-                    self.tell(id, CallEvent::AgentAnswered);
-                }
+            "DialEnd"
+                if block.get("DialStatus") == Some("ANSWER")
+                    && self.calls.get(&id).is_some_and(|call| !call.queued) =>
+            {
+                self.tell(id, CallEvent::AgentAnswered);
             }
             "Hangup" => {
                 let cause = HangupCause(block.number("Cause").unwrap_or_default());
@@ -177,11 +186,9 @@ impl Calls {
     /// were lost. Calls that came to us after `asked` are left alone.
     pub(super) fn reread(&mut self, channels: &[Block], asked: Instant) {
         let mut alive = Vec::new();
-        for block in channels {
-            let known = self.find(block).or_else(|| call_of(block));
-            if let Some(id) = known
-                && self.calls.contains_key(&id)
-            {
+        for id in self.calls.keys().copied().collect::<Vec<_>>() {
+            let known = channels.iter().find(|block| self.find(block) == Some(id));
+            if let Some(block) = known.or_else(|| channel_of(id, channels)) {
                 alive.push(id);
                 let name = block.get("Channel").unwrap_or_default();
                 self.name(id, name, block.get("Uniqueid"));
@@ -203,22 +210,26 @@ impl Calls {
         channels: &[Block],
         now: Instant,
     ) -> Option<Arrival> {
-        let block = channels.iter().find(|block| call_of(block) == Some(id))?;
+        let block = channel_of(id, channels)?;
         let did = variable(block, "HOTLINE_DID")
             .or_else(|| text(block, "DNID"))
             .or_else(|| text(block, "Exten"));
+        let caller = variable(block, "HOTLINE_CALLER").or_else(|| text(block, "CallerIDNum"));
+        let language = variable(block, "HOTLINE_LANGUAGE").or_else(|| text(block, "Language"));
         let arrival = Arrival {
             did: did.unwrap_or_default().to_owned(),
-            caller: text(block, "CallerIDNum").and_then(|number| PhoneNumber::parse(number).ok()),
+            caller: caller.and_then(|number| PhoneNumber::parse(number).ok()),
             name: text(block, "CallerIDName").map(str::to_owned),
-            language: text(block, "Language").map(str::to_owned),
+            language: language.map(str::to_owned),
             channel: block.get("Channel").unwrap_or_default().to_owned(),
             purpose: variable(block, "HOTLINE_PURPOSE").map(str::to_owned),
         };
         let call = self.call(id, now);
         call.heard = true;
-        call.arrival = Some(arrival.clone());
-        self.name(id, &arrival.channel, block.get("Uniqueid"));
+        let mut arrival = call.arrival.get_or_insert(arrival).clone();
+        let channel = block.get("Channel").unwrap_or_default();
+        channel.clone_into(&mut arrival.channel);
+        self.name(id, channel, block.get("Uniqueid"));
         Some(arrival)
     }
 
@@ -234,6 +245,9 @@ impl Calls {
             return false;
         };
         let channel = block.get("Channel").unwrap_or_default();
+        if channel == NO_CHANNEL {
+            return false;
+        }
         let arrival = Arrival {
             did: text(block, "did").unwrap_or_default().to_owned(),
             caller: text(block, "caller").and_then(|number| PhoneNumber::parse(number).ok()),
@@ -280,6 +294,23 @@ impl Calls {
                 .and_then(|name| self.by_channel.get(name))
         };
         by_uniqueid.or_else(by_channel).copied()
+    }
+
+    /// Follows the real channel when Asterisk takes a Local channel out from between two bridges:
+    /// the Local channel's hangup is then not the end of the call.
+    fn step_aside(&mut self, block: &Block) {
+        let halves = ["LocalOneUniqueid", "LocalTwoUniqueid"];
+        let known = |key| {
+            block
+                .get(key)
+                .and_then(|id| self.by_uniqueid.get(id))
+                .copied()
+        };
+        if let Some(id) = halves.into_iter().find_map(known)
+            && let Some(channel) = block.get("SourceChannel")
+        {
+            self.name(id, channel, block.get("SourceUniqueid"));
+        }
     }
 
     /// Notes the names of a call's channel.
@@ -334,24 +365,49 @@ fn variable<'a>(block: &'a Block, name: &str) -> Option<&'a str> {
         .iter()
         .filter(|(key, _)| key.eq_ignore_ascii_case("Variable"));
     let mut found = values.filter_map(|(_, value)| value.strip_prefix(name)?.strip_prefix('='));
-    found.next().filter(|value| !value.is_empty())
+    // Asterisk prints a variable that is not set as `(null)`.
+    found
+        .next()
+        .filter(|value| !value.is_empty() && *value != "(null)")
 }
 
-/// Returns the call that a Status item's channel belongs to.
-fn call_of(block: &Block) -> Option<CallId> {
-    let audio = text(block, "Application")
-        .filter(|application| application.eq_ignore_ascii_case("AudioSocket"))
-        .and_then(|_| block.get("Data")?.split(',').next());
-    let names = [
-        variable(block, "HOTLINE_UUID"),
-        audio,
-        block.get("Uniqueid"),
-    ];
-    names
-        .into_iter()
-        .flatten()
-        .find_map(|name| Uuid::parse_str(name).ok())
-        .map(CallId)
+/// Finds a call's own channel in a Status answer: the one that has our audio, or bears our id, or
+/// else the oldest that has the dialplan's variable, which agents' channels inherit.
+pub(super) fn channel_of(id: CallId, channels: &[Block]) -> Option<&Block> {
+    let is_ours = |text: &str| Uuid::parse_str(text) == Ok(id.0);
+    let has_audio = |block: &&Block| {
+        let audio = block
+            .get("Application")
+            .is_some_and(|name| name.eq_ignore_ascii_case("AudioSocket"));
+        audio
+            && block
+                .get("Data")
+                .and_then(|data| data.split(',').next())
+                .is_some_and(is_ours)
+    };
+    let bears_id = |block: &&Block| block.get("Uniqueid").is_some_and(is_ours);
+    let marked = |block: &&Block| variable(block, "HOTLINE_UUID").is_some_and(is_ours);
+    channels
+        .iter()
+        .find(has_audio)
+        .or_else(|| channels.iter().find(bears_id))
+        .or_else(|| {
+            channels
+                .iter()
+                .filter(marked)
+                .min_by_key(|block| age(block))
+        })
+}
+
+/// The place of a channel in the order in which Asterisk made them; its ids are `seconds.number`.
+fn age(block: &Block) -> (u64, u64) {
+    let uniqueid = block.get("Uniqueid").unwrap_or_default();
+    let uniqueid = uniqueid.rsplit('-').next().unwrap_or_default();
+    let (seconds, number) = uniqueid.split_once('.').unwrap_or((uniqueid, ""));
+    (
+        seconds.parse().unwrap_or(u64::MAX),
+        number.parse().unwrap_or(u64::MAX),
+    )
 }
 
 #[cfg(test)]
@@ -502,6 +558,60 @@ mod tests {
         );
         calls.reread(&[], now);
         assert!(calls.arrival(id()).is_some());
+    }
+
+    #[test]
+    fn an_agents_leg_that_inherited_the_id_is_not_taken_for_the_caller() {
+        let channels = [
+            block(&format!(
+                "Event: Status\nChannel: PJSIP/agent-9\nUniqueid: 17.10\nVariable: HOTLINE_UUID={ID}"
+            )),
+            block(&format!(
+                "Event: Status\nChannel: PJSIP/trunk-2\nUniqueid: 17.9\nVariable: HOTLINE_UUID={ID}"
+            )),
+        ];
+        let now = Instant::now();
+        let mut calls = Calls::new(KeysFrom::Audio);
+        let arrival = calls.look_up(id(), &channels, now).unwrap();
+        assert_eq!(arrival.channel, "PJSIP/trunk-2");
+        calls.reread(&channels, now + Duration::from_secs(1));
+        assert_eq!(calls.channel(id()).as_deref(), Some("PJSIP/trunk-2"));
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_is_none() {
+        let channels = [block(&format!(
+            "Event: Status\nChannel: X/1\nDNID: 80123456\nApplication: AudioSocket\nData: {ID},x\n\
+             Variable: HOTLINE_DID=(null)\nVariable: HOTLINE_PURPOSE=(null)"
+        ))];
+        let mut calls = Calls::new(KeysFrom::Audio);
+        let arrival = calls.look_up(id(), &channels, Instant::now()).unwrap();
+        assert_eq!((arrival.did.as_str(), arrival.purpose), ("80123456", None));
+    }
+
+    #[test]
+    fn a_call_goes_on_when_asterisk_takes_its_local_channel_away() {
+        let now = Instant::now();
+        let mut calls = Calls::new(KeysFrom::Audio);
+        calls.expect(id(), arrival(""), now);
+        let mut events = calls.follow(id(), now);
+        let local = format!("Channel: Local/x;1\nUniqueid: {ID}");
+        calls.event(&block(&format!("Event: Newchannel\n{local}")), now);
+        calls.event(
+            &block(&format!(
+                "Event: LocalOptimizationBegin\nLocalOneUniqueid: {ID}\nLocalTwoUniqueid: {ID};2\n\
+                 SourceChannel: PJSIP/trunk-1\nSourceUniqueid: 17.2"
+            )),
+            now,
+        );
+        calls.event(&block(&format!("Event: Hangup\n{local}\nCause: 16")), now);
+        assert_eq!(told(&mut events), []);
+        assert_eq!(calls.channel(id()).as_deref(), Some("PJSIP/trunk-1"));
+        calls.event(
+            &block("Event: Hangup\nChannel: PJSIP/trunk-1\nUniqueid: 17.2\nCause: 16"),
+            now,
+        );
+        assert_eq!(told(&mut events), [CallEvent::HungUp(HangupCause(16))]);
     }
 
     #[test]

@@ -80,7 +80,9 @@ impl Watch {
                     self.gone = true;
                     match self.progress {
                         Progress::Settling | Progress::Second => self.settle(),
-                        Progress::Ringing | Progress::Over(_) => {}
+                        // Asterisk answers later when the dialplan has an extension `failed`.
+                        Progress::Ringing => self.progress = Progress::Settling,
+                        Progress::Over(_) => {}
                     }
                 }
             }
@@ -146,7 +148,7 @@ impl Watch {
         match cause {
             1 | 22 | 28 => self.evidence.invalid = true,
             17 => self.evidence.busy = true,
-            18 | 19 | 20 | 21 => self.evidence.unanswered = true,
+            18..=21 => self.evidence.unanswered = true,
             _ => {}
         }
     }

@@ -9,10 +9,7 @@ use crate::peer::{BOT_TONE, Doing};
 
 #[tokio::test]
 async fn an_agent_first_callback_briefs_the_agent_and_then_dials_the_citizen() {
-    let centre = Centre::open_with(Doing::Talk, |site| {
-        site.global("HOTLINE_OUTBOUND_NUMBER", DID)
-    })
-    .await;
+    let centre = Centre::open().await;
     centre
         .asterisk
         .route("+4512345678", centre.caller.port())
@@ -87,7 +84,7 @@ async fn an_agent_first_callback_that_finds_no_agent_dials_nobody() {
         .await
         .unwrap();
     let queue = "Local/ordinary@hotline-callback-queue";
-    let variables = "__HOTLINE_QUEUE_TIMEOUT=1";
+    let variables = "HOTLINE_QUEUE_TIMEOUT=1";
     let fields = [
         ("Channel", queue),
         ("Context", "hotline-callback-agent"),
@@ -121,6 +118,7 @@ async fn a_citizen_first_callback_lets_hotline_ask_and_then_queues_before_the_ot
         .originate(CALLBACK, number, "hotline-callback-caller", "borgerservice")
         .await;
     let citizen = centre.caller.rings(SOON).await.unwrap();
+    assert_eq!(citizen.caller_number(), DID);
     assert_eq!(centre.bot.call(0).await, CALLBACK);
     let event = centre
         .hotline

@@ -138,9 +138,9 @@ impl Centre {
     /// Orders a callback and returns once Asterisk has taken the order.
     pub(crate) async fn originate(&self, id: &str, channel: &str, context: &str, extension: &str) {
         let other = id.replace("0000", "1111");
-        let uuid = format!("__HOTLINE_UUID={id}");
-        let reason = format!("__HOTLINE_REASON={}", escaped(CALLBACK_REASON));
-        let whisper = format!("__HOTLINE_WHISPER={}", self.whisper());
+        let uuid = format!("HOTLINE_UUID={id}");
+        let reason = format!("HOTLINE_REASON={}", escaped(CALLBACK_REASON));
+        let whisper = format!("HOTLINE_WHISPER={}", self.whisper());
         let fields = [
             ("Channel", channel),
             ("Context", context),
@@ -152,11 +152,12 @@ impl Centre {
             ("ChannelId", id),
             ("OtherChannelId", &other),
             ("Variable", &uuid),
-            ("Variable", "__HOTLINE_CALLER=+4512345678"),
+            ("Variable", "HOTLINE_CALLER=+4512345678"),
             ("Variable", &reason),
-            ("Variable", "__HOTLINE_LANGUAGE=da"),
-            ("Variable", "__HOTLINE_RING=2"),
-            ("Variable", "__HOTLINE_QUEUE_TIMEOUT=8"),
+            ("Variable", "HOTLINE_LANGUAGE=da"),
+            ("Variable", "HOTLINE_RING=2"),
+            ("Variable", "HOTLINE_OUTBOUND_NUMBER=70101010"),
+            ("Variable", "HOTLINE_QUEUE_TIMEOUT=8"),
             ("Variable", &whisper),
         ];
         self.hotline.act("Originate", &fields).await.unwrap();

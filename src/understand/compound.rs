@@ -92,9 +92,17 @@ impl Compounds {
                     .strip_suffix(token_stem)
                     .filter(|_| token_stem.len() >= 5)
             });
-            let inside =
-                known.starts_with(token) || front.is_some_and(|front| !PREFIXES.contains(&front));
-            best = best.max(if inside { 0.65 } else { 0.0 });
+            let is_head = front.is_some_and(|front| !PREFIXES.contains(&front));
+            let inside = match (is_head, known.starts_with(token)) {
+                (true, _) => 0.65,
+                (false, true) => 0.55,
+                (false, false) => 0.0,
+            };
+            best = best.max(inside);
+        }
+        // "beboerparkeringslicens"
+        if known.len() >= 7 && token.contains(known) {
+            best = best.max(0.7);
         }
         best
     }

@@ -17,6 +17,11 @@ pub struct Vocabulary {
     languages: BTreeMap<Language, Index>,
 }
 
+/// The likeness of words with one root: `flytte`, `flytning`.
+const RELATED: f32 = 0.92;
+/// The likeness of a short stem in a form that may as well be another word's: `læg`, `læge`.
+const DUBIOUS_FORM: f32 = 0.7;
+
 /// How strong a sign of its intent a term is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
@@ -38,6 +43,8 @@ pub(super) struct Index {
     stop: StopWords,
     compounds: Compounds,
     hints: BTreeSet<String>,
+    /// Intents and entries that are a name or topic by themselves.
+    pub(super) names: BTreeSet<(usize, usize)>,
 }
 
 /// One phrase of one intent.
@@ -52,6 +59,8 @@ pub(super) struct Term {
     pub(super) literal: Vec<String>,
     /// The same without inflection.
     pub(super) literal_stems: Vec<String>,
+    /// The same without articles.
+    pub(super) sequence: Vec<String>,
     /// Whether it consists of everyday words, so that only all of them together tell anything.
     pub(super) idiom: bool,
 }
@@ -88,6 +97,16 @@ pub(super) struct Hit {
     pub(super) from: usize,
     /// The token after the last.
     pub(super) until: usize,
+}
+
+impl Entry {
+    /// Tells how sure a word with this stem is this word.
+    fn likeness_of_form(&self, word: &Stemmed) -> f32 {
+        let ending = word.folded.strip_prefix(self.stem.as_str());
+        let verbal = matches!(ending, Some("e" | "ede" | "te" | "ed" | "d" | "ing"));
+        let dubious = self.stem.len() <= 4 && verbal && !self.forms.contains(&word.folded);
+        if dubious { DUBIOUS_FORM } else { 1.0 }
+    }
 }
 
 impl Vocabulary {
@@ -168,20 +187,26 @@ impl Index {
             .iter()
             .map(|raw_word| {
                 let word = stems.stem(raw_word);
-                let weight = self.stop.weigh(&word.folded);
+                let weight = self.stop.weigh(&word);
                 (word, weight)
             })
             .collect();
-        let has = |sought: Weight| stemmed.iter().any(|(_, weight)| *weight == sought);
-        // In "ring mig op" it is the small words that tell.
-        let idiom = !has(Weight::Content) && has(Weight::Carrier) && kind != Kind::Example;
+        let count = |sought: Weight| stemmed.iter().filter(|(_, w)| *w == sought).count();
+        let (content, carriers) = (count(Weight::Content), count(Weight::Carrier));
+        let ends_in_particle = stemmed
+            .last()
+            .is_some_and(|(word, _)| self.stop.is_particle(&word.folded));
+        // In "ring mig op" and "læg på" it is the small words that tell.
+        let idiom = kind != Kind::Example
+            && (content == 0 && carriers > 0 || ends_in_particle && content + carriers == 1);
+        let small_words_tell = kind != Kind::Example && (idiom || content + carriers == 1);
         let mut parts = Vec::new();
         for (word, weight) in stemmed {
             let telling = match (weight, kind) {
                 (Weight::Content, _) => true,
                 (Weight::Carrier, Kind::Word | Kind::Topic) => true,
                 (Weight::Carrier, Kind::Example) => false,
-                (Weight::Function, _) => idiom && !self.stop.is_article(&word.folded),
+                (Weight::Function, _) => small_words_tell && !self.stop.is_article(&word.folded),
             };
             if !telling {
                 continue;
@@ -196,8 +221,16 @@ impl Index {
             }
         }
         let idiom = idiom && parts.len() > 1;
+        if let ([only], true) = (parts.as_slice(), kind != Kind::Example) {
+            self.names.insert((intent, *only));
+        }
         let literal = raw.iter().map(|word| fold(word)).collect();
         let literal_stems = raw.iter().map(|word| stems.stem(word).stem).collect();
+        let told = raw.iter().map(|word| stems.stem(word));
+        let sequence = told
+            .filter(|word| !self.stop.is_article(&word.folded))
+            .map(|word| word.stem)
+            .collect();
         self.terms.push(Term {
             intent,
             kind,
@@ -205,6 +238,7 @@ impl Index {
             parts,
             literal,
             literal_stems,
+            sequence,
             idiom,
         });
     }
@@ -244,7 +278,7 @@ impl Index {
                 let word = stems.stem(&raw);
                 let weight = match word.folded.chars().next() {
                     Some(first) if first.is_ascii_digit() => Weight::Function,
-                    _ => self.stop.weigh(&word.folded),
+                    _ => self.stop.weigh(&word),
                 };
                 let entry = self.by_stem.get(&word.stem).copied().filter(|&entry| {
                     // A function word is never an inflected form of another word.
@@ -271,14 +305,28 @@ impl Index {
         for (from, token) in tokens.iter().enumerate() {
             let until = from + 1;
             if let Some(entry) = token.entry {
+                let likeness = self.entries[entry].likeness_of_form(&token.word);
                 note(
                     entry,
                     Hit {
-                        likeness: 1.0,
+                        likeness,
                         from,
                         until,
                     },
                 );
+                // "parkere" has the stem of "park" but the root of "parkering".
+                if token.word.root != token.word.stem {
+                    for &relative in self.roots.get(&token.word.root).into_iter().flatten() {
+                        note(
+                            relative,
+                            Hit {
+                                likeness: RELATED,
+                                from,
+                                until,
+                            },
+                        );
+                    }
+                }
             } else if token.weight == Weight::Content {
                 for (entry, likeness) in self.guesses(token) {
                     note(
@@ -324,7 +372,7 @@ impl Index {
     /// Finds entries that a word resembles although it is none of them.
     fn guesses(&self, token: &Token) -> Vec<(usize, f32)> {
         if let Some(relatives) = self.roots.get(&token.word.root) {
-            return relatives.iter().map(|&entry| (entry, 0.92)).collect();
+            return relatives.iter().map(|&entry| (entry, RELATED)).collect();
         }
         let known = |rest: &str| rest.len() >= 4 && self.by_stem.contains_key(rest);
         let telling = self

@@ -163,11 +163,11 @@ pub enum Happening {
 
 /// A busy line is soon free, and what the network could not place it may place soon: a third of
 /// the gap.
-const SOONER: i64 = 3;
-/// The shortest gap after the caller's telephone may have rung.
+const SOONER: i32 = 3;
+/// The shortest gap after a telephone rang, the caller's or an agent's.
 const SHORTEST_GAP: SignedDuration = SignedDuration::from_secs(60);
-/// The gap after an attempt that did not reach the caller's telephone.
-const NOTHING_RANG: SignedDuration = SignedDuration::from_secs(30);
+/// The gap after an attempt that was not placed.
+const NOTHING_RANG: SignedDuration = SignedDuration::from_secs(15);
 /// Longest history kept; a callback waiting for an agent adds two lines a minute.
 const HISTORY: usize = 200;
 /// So many attempts are remembered.
@@ -191,8 +191,9 @@ impl AttemptOutcome {
     fn gap(self, rules: &CallbackRules) -> SignedDuration {
         let gap = SignedDuration::from_mins(i64::from(rules.gap_minutes));
         match self {
-            Self::NoAgent | Self::NotPlaced => NOTHING_RANG,
-            Self::Busy | Self::Failed => (gap / SOONER as i32).max(SHORTEST_GAP),
+            Self::NotPlaced => NOTHING_RANG,
+            Self::NoAgent => SHORTEST_GAP,
+            Self::Busy | Self::Failed => (gap / SOONER).max(SHORTEST_GAP),
             Self::NoAnswer
             | Self::NotConfirmed
             | Self::Unknown
@@ -375,10 +376,7 @@ impl Callback {
     }
 
     /// Returns who is rung first.
-    pub(super) fn order(
-        rules: &CallbackRules,
-        department: &crate::flow::Department,
-    ) -> DialOrder {
+    pub(super) fn order(rules: &CallbackRules, department: &crate::flow::Department) -> DialOrder {
         department.callback_order.unwrap_or(rules.order)
     }
 }

@@ -5,8 +5,10 @@
 //! is noted; one task then sees to the callbacks, and the outbox to the mails. What is said to the
 //! caller, and whether something is offered at all, is the flows' business.
 
+mod attempt;
 mod callback;
 mod dialler;
+mod farewell;
 pub mod hours;
 mod ledger;
 mod notice;
@@ -89,10 +91,10 @@ pub struct Ground {
 #[non_exhaustive]
 pub enum ServiceError {
     /// There is no such tenant.
-    #[error("there is no tenant {0:?}: see the folders under flows")]
+    #[error("there is no tenant {0}: see the folders under flows")]
     NoSuchTenant(TenantId),
     /// The tenant has no such department.
-    #[error("{tenant} has no department {department:?}; it has {known}")]
+    #[error("{tenant} has no department {department}; it has {known}")]
     NoSuchDepartment {
         /// The tenant.
         tenant: TenantId,

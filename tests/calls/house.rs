@@ -23,7 +23,7 @@ pub const OPEN: &str = "70101010";
 pub const CLOSED: &str = "70202020";
 pub const HOLIDAY: &str = "70303030";
 
-/// Queues of the towns. Nobody answers `kø`-less `jobcenter` but in tests that say so.
+/// Queues of the towns; the same agent answers them all.
 pub const QUEUES: &[&str] = &["borgerservice", "jobcenter", "omstilling"];
 
 /// Everything that is in the street.
@@ -145,6 +145,7 @@ mail: { from: "hotline@ID.invalid", escalate_to: "vagt@ID.invalid" }
 departments:
   switchboard:
     name: { da: "omstillingen", en: "the switchboard" }
+    words: { da: [hovednummeret], en: [reception] }
     queue: omstilling
     mail: "post@ID.invalid"
   citizen_service:

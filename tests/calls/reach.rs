@@ -13,7 +13,7 @@ async fn talk(caller: &Call, agent: &Call) {
     caller.hear_tone(700.0, SOON).await.unwrap();
 }
 
-async fn wish(house: &House, words: &[i16]) -> Call {
+async fn wish(house: &House, words: &[i16]) -> (Phone, Call) {
     let phone = Phone::new("20304050").unwrap();
     let mark = house.hotline.journal().mark();
     let name = Caller::new().name("Søren Ærø");
@@ -21,14 +21,14 @@ async fn wish(house: &House, words: &[i16]) -> Call {
     call.answered(SOON).await.unwrap();
     house.hotline.state_reached(mark, "wish", SOON).await.unwrap();
     call.say(words).await.unwrap();
-    call
+    (phone, call)
 }
 
 #[tokio::test]
 async fn a_spoken_danish_wish_reaches_the_right_agent_and_both_hear_each_other() {
     let house = open().await;
     let words = caller::danish("jeg vil gerne tale med borgerservice").unwrap();
-    let call = wish(&house, &words).await;
+    let (_phone, call) = wish(&house, &words).await;
     let ringing = house.agent.rings(SOON).await.unwrap();
     assert_eq!(ringing.header("X-Hotline-Caller").as_deref(), Some("+4520304050"));
     assert_eq!(ringing.header("X-Hotline-Language").as_deref(), Some("da"));
@@ -44,7 +44,7 @@ async fn a_spoken_english_wish_reaches_the_right_agent_who_is_told_the_language(
     let house = open().await;
     let words = caller::english("i would like to speak with the job centre").unwrap();
     let mark = house.hotline.journal().mark();
-    let call = wish(&house, &words).await;
+    let (_phone, call) = wish(&house, &words).await;
     let ringing = house.agent.rings(SOON).await.unwrap();
     assert_eq!(ringing.header("X-Hotline-Language").as_deref(), Some("en"));
     let said = house.line(mark, |line| line["command"]["say"]["language"] == "en").await;

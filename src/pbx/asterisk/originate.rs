@@ -48,8 +48,13 @@ impl Asterisk {
             .with("Priority", "1")
             .with("Async", "true")
             .with("Timeout", dial.ring.as_millis().max(1000).to_string());
+        if dial.caller_id.is_some() {
+            // What agents see; HOTLINE_OUTBOUND_NUMBER is what the callee sees.
+            action = action.with("CallerID", format!("<{number}>"));
+        }
         for (name, value) in variables(dial) {
-            action = action.with_variable(name, &value);
+            // Two underscores let the legs that are dialled later inherit it.
+            action = action.with_variable(&format!("__{name}"), &value);
         }
         self.lock()
             .expect(dial.call, arrival(dial), std::time::Instant::now());

@@ -6,6 +6,7 @@
 mod callback;
 mod chat;
 mod check;
+mod doctor;
 mod notice;
 mod open;
 mod serve;
@@ -69,6 +70,8 @@ enum Verb {
     Check(check::Arguments),
     /// Play the stories written beside the flows
     Test(test::Arguments),
+    /// Reach every configured part: what is wrong, and what to do
+    Doctor(doctor::Arguments),
     /// List, add, cancel and trigger callbacks
     Callback(callback::Arguments),
     /// Switch emergency messages on and off
@@ -101,6 +104,7 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<u8, Stop> {
         Verb::Chat(chat) => chat.run(config, out),
         Verb::Check(check) => check.run(config, out),
         Verb::Test(test) => test.run(config, out),
+        Verb::Doctor(doctor) => doctor.run(config, out),
         Verb::Callback(callback) => callback.run(config, out),
         Verb::Notice(notice) => notice.run(config, out),
     }

@@ -80,7 +80,7 @@ async fn killed_while_ringing_and_the_call_lives_on_long_enough_it_was_answered(
         house.callback(&reference).await.state,
         CallbackState::Dialling
     );
-    house.pass(200);
+    house.pass(300);
     let over = house.until_over(&reference).await;
     assert_eq!(over.state, CallbackState::Completed(Completion::Reached));
     assert!(house.dials.try_recv().is_err());

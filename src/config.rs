@@ -11,7 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::flow::did_you_mean;
-use crate::{http, speech, store};
+use crate::pbx::asterisk;
+use crate::{http, send, service, speech, store};
 
 /// Where a configuration file is looked for when none is named.
 const USUAL_PLACES: [&str; 2] = ["hotline.yaml", "/etc/hotline/hotline.yaml"];
@@ -31,10 +32,14 @@ pub struct Config {
     pub call: Call,
     /// The HTTP door.
     pub http: http::Config,
+    /// The Asterisk beside us; `hotline serve` needs it.
+    pub asterisk: Option<asterisk::Config>,
     /// Hearing and speaking.
     pub speech: speech::Config,
-    /// Asterisk's manager; without it there is no PBX.
-    pub asterisk: Option<crate::pbx::asterisk::Config>,
+    /// How mails leave the house.
+    pub mail: send::Config,
+    /// Callbacks, cancellations and messages.
+    pub services: service::Config,
     /// The store; its path is relative to the state folder.
     pub store: store::Config,
 }
@@ -50,8 +55,10 @@ impl Default for Config {
                 .unwrap_or_else(|| "state".into()),
             call: Call::default(),
             http: http::Config::default(),
-            speech: speech::Config::default(),
             asterisk: None,
+            speech: speech::Config::default(),
+            mail: send::Config::default(),
+            services: service::Config::default(),
             store: store::Config::default(),
         }
     }
@@ -233,6 +240,9 @@ impl Config {
             &mut self.http.token_file,
             &mut speech.library,
             &mut speech.cache,
+            &mut self.mail.password_file,
+            &mut self.mail.ca_file,
+            &mut self.mail.templates,
         ] {
             path.as_mut().map(settle);
         }
@@ -366,5 +376,15 @@ mod tests {
         let config = read("", &[]).unwrap();
         let text = serde_saphyr::to_string(&config).unwrap();
         assert_eq!(read(&text, &[]).unwrap(), config);
+    }
+
+    #[test]
+    fn an_asterisk_needs_its_secret_by_a_file() {
+        let config = read("asterisk: { secret_file: secrets/ami }", &[]).unwrap();
+        let asterisk = config.asterisk.unwrap();
+        assert_eq!(asterisk.secret_file, Path::new("/etc/hotline/secrets/ami"));
+        assert_eq!((asterisk.host.as_str(), asterisk.port), ("127.0.0.1", 5038));
+        let error = read("asterisk: { host: pbx }", &[]).unwrap_err();
+        assert!(error.to_string().contains("secret_file"), "{error}");
     }
 }

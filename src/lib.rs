@@ -9,6 +9,7 @@
 //! * [`call`]: one task owns one call;
 //! * [`http`] and [`cli`]: the doors for people and programs.
 
+pub mod app;
 pub mod call;
 pub mod cli;
 pub mod config;
@@ -17,7 +18,7 @@ pub mod flow;
 pub mod http;
 pub mod lifecycle;
 pub mod pbx;
-//pub mod send;
+pub mod send;
 pub mod service;
 pub mod speech;
 pub mod store;

@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 const ID: Uuid = Uuid::from_u128(0xe7cd_930d_5fb3_4517_bd81_3111_d58a_33e7);
@@ -211,11 +212,13 @@ async fn a_call_beyond_the_limit_can_be_failed_so_that_the_dialplan_notices() {
 
 #[tokio::test]
 async fn silent_connections_cannot_crowd_out_a_call() {
-    let (mut server, address) = serve(Config {
+    let an_hour = Duration::from_secs(3_600);
+    let config = Config {
         unidentified: 3,
+        id_deadline: an_hour,
         ..Config::default()
-    })
-    .await;
+    };
+    let (mut server, address) = serve(config).await;
     let mut crowd = Vec::new();
     for _ in 0..6 {
         crowd.push(TcpStream::connect(address).await.unwrap());
@@ -240,7 +243,10 @@ async fn silent_connections_cannot_crowd_out_a_call() {
         .collect();
     assert_eq!(closed_ones, oldest, "the oldest make room");
     assert!(closed_ones.len() >= 3, "{closed_ones:?}");
-    closed(crowd.remove(0)).await;
+    let at_once = Duration::from_secs(10);
+    timeout(at_once, closed(crowd.remove(0)))
+        .await
+        .expect("closed long before its deadline");
     assert_eq!(server.counters().read().refused, closed_ones.len() as u64);
 }
 

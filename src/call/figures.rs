@@ -37,7 +37,6 @@ pub struct OutcomeLabel {
 
 /// The value of [`OutcomeLabel`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[expect(missing_docs, reason = "the words are those of Outcome")]
 #[allow(non_camel_case_types)]
 pub enum OutcomeValue {
     transferred,

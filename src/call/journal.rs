@@ -127,7 +127,7 @@ fn hide(value: &mut serde_json::Value) {
             for (name, value) in fields {
                 if !matches!(
                     name.as_str(),
-                    "at" | "call" | "tenant" | "reference" | "file" | "due"
+                    "at" | "call" | "did" | "tenant" | "reference" | "file" | "due"
                 ) {
                     hide(value);
                 }

@@ -6,6 +6,7 @@
 mod chat;
 mod check;
 mod open;
+mod serve;
 mod stop;
 mod test;
 mod transcript;
@@ -57,6 +58,8 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Run the service: take calls until told to stop
+    Serve(serve::Arguments),
     /// Talk to a flow by text, without a telephone
     Chat(chat::Arguments),
     /// Check configuration, tenants and flows: all findings at once
@@ -68,7 +71,7 @@ enum Verb {
 /// Parses the command line, runs the verb, and returns the exit code.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let mut out = io::stdout().lock();
+    let mut out = io::stdout();
     let result = run(arguments, &mut out).and_then(|code| {
         out.flush()?;
         Ok(code)
@@ -87,6 +90,7 @@ pub fn main() -> ExitCode {
 fn run(arguments: Arguments, out: &mut dyn Write) -> Result<u8, Stop> {
     let config = arguments.config.as_deref();
     match arguments.verb {
+        Verb::Serve(serve) => serve.run(config),
         Verb::Chat(chat) => chat.run(config, out),
         Verb::Check(check) => check.run(config, out),
         Verb::Test(test) => test.run(config, out),

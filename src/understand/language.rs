@@ -1,5 +1,8 @@
 //! Which language was spoken, by the words that only one of them has.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 use super::text::{fold, words};
 use super::vocabulary::Vocabulary;
 use crate::dialog::{Heard, Hypothesis};
@@ -37,6 +40,11 @@ july october zero one two three four five seven eight nine ten eleven twelve thi
 sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred \
 thousand day week month year right correct wrong agent english danish again of course maybe book \
 cancel car school tax job centre center citizen passport licence license i'm i'd don't can't an";
+
+static EVERYDAY_DANISH: LazyLock<BTreeSet<String>> =
+    LazyLock::new(|| DANISH.split_whitespace().map(fold).collect());
+static EVERYDAY_ENGLISH: LazyLock<BTreeSet<String>> =
+    LazyLock::new(|| ENGLISH.split_whitespace().map(fold).collect());
 
 /// Tells Danish from English, with a confidence from 0 to 1; nothing where the words do not say.
 pub fn language_of(text: &str) -> Option<(Language, f32)> {
@@ -101,12 +109,11 @@ pub fn choose<'a>(
 
 /// Tells which share of the words is everyday in a language; nothing for no words.
 fn share(words: &[String], language: Language) -> Option<f32> {
-    let list = match language {
-        Language::DA => DANISH,
-        Language::EN => ENGLISH,
-        _ => "",
+    let everyday = match language {
+        Language::DA => &*EVERYDAY_DANISH,
+        Language::EN => &*EVERYDAY_ENGLISH,
+        _ => return (!words.is_empty()).then_some(0.0),
     };
-    let everyday: std::collections::BTreeSet<String> = list.split_whitespace().map(fold).collect();
     let known = words
         .iter()
         .filter(|word| everyday.contains(&fold(word)))

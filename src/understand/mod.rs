@@ -12,7 +12,7 @@ pub mod text;
 mod vocabulary;
 
 #[cfg(test)]
-mod municipality;
+mod tests;
 
 pub use intent::{ACT, CONFIRM, Intent, MARGIN, Match, PRECEDENCE_SHARE, Understanding, Verdict};
 pub use language::{choose, language_of};

@@ -17,14 +17,18 @@ const SHARED: f32 = 0.12;
 const PHRASE_SHARE: f32 = 0.5;
 /// The likeness to an example below which it says nothing.
 const EXAMPLE_SHARE: f32 = 0.35;
+/// How many words of others may stand inside an idiom: "ring lige her mig op".
+const IDIOM_GAP: usize = 2;
 /// What a carrier word weighs inside a phrase.
-const CARRIER: f32 = 0.3;
+const CARRIER: f32 = 0.6;
 /// What another intent's strong word weighs inside an example.
 const STRONG_ELSEWHERE: f32 = 0.3;
 /// What a word that no intent knows weighs against an example.
 const UNKNOWN: f32 = 0.5;
-/// What a phrase of everyday words is worth amid others.
+/// What two everyday words are worth amid others.
 const LITERAL_AMID: f32 = 0.6;
+/// What three and more of them are worth amid others.
+const LITERAL_LONG: f32 = 0.85;
 
 /// One reason for an intent.
 struct Contribution {
@@ -167,6 +171,16 @@ fn strong(
     if share < PHRASE_SHARE {
         return None;
     }
+    if term.idiom {
+        let spread = covered
+            .iter()
+            .max()
+            .zip(covered.iter().min())
+            .map_or(0, |(a, b)| a - b);
+        if share < 1.0 || spread > term.literal.len() + IDIOM_GAP {
+            return None;
+        }
+    }
     let base = if term.kind == Kind::Word { WORD } else { TOPIC };
     let sharers = match term.parts.as_slice() {
         [only] => index.entries[*only].strong.len(),
@@ -201,16 +215,14 @@ fn example(
     tokens: &[Token],
     hits: &[Option<Hit>],
 ) -> Option<Contribution> {
+    let rarity = |part: usize| {
+        let sharers = index.entries[part].anywhere.len().max(1) as f32;
+        (1.0 + intents as f32 / sharers).ln() / (1.0 + intents as f32).ln()
+    };
     let weigh = |part: usize| {
-        let entry = &index.entries[part];
-        let rarity = (1.0 + intents as f32 / entry.anywhere.len().max(1) as f32).ln()
-            / (1.0 + intents as f32).ln();
-        let strong_elsewhere = !entry.strong.is_empty() && !entry.strong.contains(&term.intent);
-        if strong_elsewhere {
-            rarity * STRONG_ELSEWHERE
-        } else {
-            rarity
-        }
+        let strong = &index.entries[part].strong;
+        let elsewhere = !strong.is_empty() && !strong.contains(&term.intent);
+        rarity(part) * if elsewhere { STRONG_ELSEWHERE } else { 1.0 }
     };
     let (mut all, mut found, mut covered) = (0.0, 0.0, Vec::new());
     for &part in &term.parts {
@@ -224,7 +236,7 @@ fn example(
         .iter()
         .enumerate()
         .filter(|(at, token)| token.weight == Weight::Content && !covered.contains(at))
-        .map(|(_, token)| token.entry.map_or(UNKNOWN, weigh))
+        .map(|(_, token)| token.entry.map_or(UNKNOWN, rarity))
         .sum();
     let (recall, precision) = (found / all, found / (found + said));
     let likeness = 2.0 * recall * precision / (recall + precision);
@@ -249,8 +261,8 @@ fn literal(term: &Term, tokens: &[Token]) -> Option<Contribution> {
     let from = tokens.windows(length).position(|window| {
         window
             .iter()
-            .zip(&term.literal)
-            .all(|(token, word)| token.word.folded == *word)
+            .zip(&term.literal_stems)
+            .all(|(token, word)| token.word.stem == *word)
     })?;
     let covered: Vec<usize> = (from..from + length).collect();
     let others = tokens
@@ -263,6 +275,7 @@ fn literal(term: &Term, tokens: &[Token]) -> Option<Contribution> {
     let amount = match (length, others) {
         (_, 0) => WORD,
         (1, _) => return None,
+        (3.., _) => TOPIC * LITERAL_LONG,
         (_, others) if others <= length => TOPIC * LITERAL_AMID.max(1.0 - 0.1 * others as f32),
         _ => TOPIC * LITERAL_AMID,
     };

@@ -50,12 +50,18 @@ pub(super) struct Term {
     pub(super) parts: Vec<usize>,
     /// All its words, folded: a term without telling words is matched as a whole.
     pub(super) literal: Vec<String>,
+    /// The same without inflection.
+    pub(super) literal_stems: Vec<String>,
+    /// Whether it consists of everyday words, so that only all of them together tell anything.
+    pub(super) idiom: bool,
 }
 
 /// One stem that occurs in a term.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    word: Stemmed,
+    stem: String,
+    /// The words of the tenant that have this stem, folded.
+    forms: Vec<String>,
     pub(super) weight: Weight,
     /// The intents that have it in a name or topic.
     pub(super) strong: BTreeSet<usize>,
@@ -145,7 +151,7 @@ impl Index {
     fn of(language: Language) -> Self {
         Self {
             stop: StopWords::of(language),
-            compounds: Compounds::new(),
+            compounds: Compounds::of(language),
             ..Self::default()
         }
     }
@@ -158,14 +164,24 @@ impl Index {
         if kind != Kind::Example {
             self.hints.insert(raw.join(" "));
         }
+        let stemmed: Vec<(Stemmed, Weight)> = raw
+            .iter()
+            .map(|raw_word| {
+                let word = stems.stem(raw_word);
+                let weight = self.stop.weigh(&word.folded);
+                (word, weight)
+            })
+            .collect();
+        let has = |sought: Weight| stemmed.iter().any(|(_, weight)| *weight == sought);
+        // In "ring mig op" it is the small words that tell.
+        let idiom = !has(Weight::Content) && has(Weight::Carrier) && kind != Kind::Example;
         let mut parts = Vec::new();
-        for raw_word in &raw {
-            let word = stems.stem(raw_word);
-            let weight = self.stop.weigh(&word.folded);
+        for (word, weight) in stemmed {
             let telling = match (weight, kind) {
                 (Weight::Content, _) => true,
                 (Weight::Carrier, Kind::Word | Kind::Topic) => true,
-                (Weight::Carrier, Kind::Example) | (Weight::Function, _) => false,
+                (Weight::Carrier, Kind::Example) => false,
+                (Weight::Function, _) => idiom && !self.stop.is_article(&word.folded),
             };
             if !telling {
                 continue;
@@ -179,18 +195,26 @@ impl Index {
                 parts.push(entry);
             }
         }
+        let idiom = idiom && parts.len() > 1;
         let literal = raw.iter().map(|word| fold(word)).collect();
+        let literal_stems = raw.iter().map(|word| stems.stem(word).stem).collect();
         self.terms.push(Term {
             intent,
             kind,
             phrase: phrase.to_owned(),
             parts,
             literal,
+            literal_stems,
+            idiom,
         });
     }
 
     fn entry(&mut self, word: Stemmed, weight: Weight) -> usize {
         if let Some(&known) = self.by_stem.get(&word.stem) {
+            let forms = &mut self.entries[known].forms;
+            if !forms.contains(&word.folded) {
+                forms.push(word.folded);
+            }
             return known;
         }
         let number = self.entries.len();
@@ -200,7 +224,8 @@ impl Index {
             .or_default()
             .push(number);
         self.entries.push(Entry {
-            word,
+            stem: word.stem,
+            forms: vec![word.folded],
             weight,
             strong: BTreeSet::new(),
             anywhere: BTreeSet::new(),
@@ -221,10 +246,10 @@ impl Index {
                     Some(first) if first.is_ascii_digit() => Weight::Function,
                     _ => self.stop.weigh(&word.folded),
                 };
-                let entry = match weight {
-                    Weight::Function => None,
-                    Weight::Carrier | Weight::Content => self.by_stem.get(&word.stem).copied(),
-                };
+                let entry = self.by_stem.get(&word.stem).copied().filter(|&entry| {
+                    // A function word is never an inflected form of another word.
+                    weight != Weight::Function || self.entries[entry].weight == Weight::Function
+                });
                 Token {
                     raw,
                     word,
@@ -277,7 +302,11 @@ impl Index {
                     continue;
                 }
                 let joined: String = neighbours.iter().map(|t| t.word.folded.as_str()).collect();
-                for (entry, likeness) in self.joined(&joined) {
+                // "at bestille" is no bad "afbestille".
+                let guess = neighbours
+                    .iter()
+                    .all(|token| token.weight != Weight::Function);
+                for (entry, likeness) in self.joined(&joined, guess) {
                     note(
                         entry,
                         Hit {
@@ -305,23 +334,25 @@ impl Index {
             .filter(|(_, e)| e.weight == Weight::Content);
         telling
             .filter_map(|(number, entry)| {
-                let alike = resemblance(&token.word.folded, &entry.word.folded)
-                    .max(resemblance(&token.word.stem, &entry.word.stem) * 0.97);
-                let part = self.compounds.part_of(
-                    &token.word.folded,
-                    &token.word.stem,
-                    &entry.word.folded,
-                    &entry.word.stem,
-                    known,
-                );
-                let likeness = f32::max(alike, part);
+                let mut likeness = resemblance(&token.word.stem, &entry.stem);
+                for form in &entry.forms {
+                    let alike = resemblance(&token.word.folded, form);
+                    let part = self.compounds.part_of(
+                        &token.word.folded,
+                        &token.word.stem,
+                        form,
+                        &entry.stem,
+                        known,
+                    );
+                    likeness = likeness.max(alike).max(part);
+                }
                 (likeness > 0.0).then_some((number, likeness))
             })
             .collect()
     }
 
-    /// Finds entries that neighbours make together: `bygge sag`.
-    fn joined(&self, joined: &str) -> Vec<(usize, f32)> {
+    /// Finds entries that neighbours make together: `bygge sag`; near misses only as a `guess`.
+    fn joined(&self, joined: &str, guess: bool) -> Vec<(usize, f32)> {
         if joined.len() < 6 {
             return Vec::new();
         }
@@ -332,21 +363,22 @@ impl Index {
             .filter(|(_, e)| e.weight == Weight::Content);
         telling
             .filter_map(|(number, entry)| {
-                let word = &entry.word;
-                let likeness = if joined == word.folded || joined == word.stem {
+                let is_form = |form: &String| form == joined;
+                let likeness = if joined == entry.stem || entry.forms.iter().any(is_form) {
                     0.97
-                } else if joined.len() >= 8 && joined.starts_with(&word.stem) {
+                } else if entry.stem.len() >= 6
+                    && joined.starts_with(&entry.stem)
+                    && joined.len() <= entry.stem.len() + 3
+                {
                     // With an ending: `borger servicen`.
-                    let ending = joined.len() - word.stem.len();
-                    if word.stem.len() >= 6 && ending <= 3 {
-                        0.9
-                    } else {
-                        0.0
-                    }
-                } else if word.folded.len() >= 8 {
-                    resemblance(joined, &word.folded) * 0.9
-                } else {
+                    0.9
+                } else if !guess {
                     0.0
+                } else {
+                    let long = entry.forms.iter().filter(|form| form.len() >= 8);
+                    long.map(|form| resemblance(joined, form))
+                        .fold(0.0, f32::max)
+                        * 0.9
                 };
                 (likeness > 0.0).then_some((number, likeness))
             })

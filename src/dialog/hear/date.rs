@@ -144,6 +144,8 @@ impl Calendar<'_> {
                 (&["day", "after", "tomorrow"], 2, "the day after tomorrow"),
                 (&["tomorrow"], 1, "tomorrow"),
                 (&["tomorrows"], 1, "tomorrow"),
+                (&["tomorow"], 1, "tomorrow"),
+                (&["tommorow"], 1, "tomorrow"),
                 (&["to", "morrow"], 1, "tomorrow"),
                 (
                     &["day", "before", "yesterday"],
@@ -179,7 +181,7 @@ impl Calendar<'_> {
             // "om en uge", "in two weeks", "i dag otte dage", "fredag om 14 dage".
             let announced = self.before(from, &["om", "in", "i", "dag", "idag", "within", "on"])
                 || from > 0 && matches!(self.words[from - 1].kind, Kind::Weekday(_))
-                || self.is(at + 1, &["from", "fra", "on", "after"]);
+                || self.is(at + 1, &["from", "fra", "on"]);
             if !announced {
                 continue;
             }

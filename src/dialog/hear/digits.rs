@@ -70,6 +70,10 @@ pub(super) fn number(text: &str, language: Language) -> Option<Answer<i64>> {
             .ok()
             .filter(|value| *value <= LARGEST)?;
         let lone_weak = words[from].weak && found.until == from + 1 && words.len() > 1;
+        // "jeg har en bil" counts nothing; "det er en" may.
+        if lone_weak && words[found.until..].iter().any(|word| !is_polite(word)) {
+            return None;
+        }
         let confidence = if lone_weak {
             found.confidence * 0.6
         } else {
@@ -103,6 +107,10 @@ pub(super) fn number(text: &str, language: Language) -> Option<Answer<i64>> {
         confidence,
         why: answer.why,
     })
+}
+
+fn is_polite(word: &Word) -> bool {
+    matches!(word.text.as_str(), "tak" | "thanks" | "please" | "stk")
 }
 
 /// Reads dictated digits in all likely ways, the likeliest first.

@@ -75,3 +75,6 @@ pub fn date(text: &str, language: Language, today: Date) -> Option<Answer<Date>>
 pub fn time(text: &str, language: Language, daytime: Daytime) -> Option<Answer<Time>> {
     time::time(text, language, daytime)
 }
+
+#[cfg(test)]
+mod tests;

@@ -250,6 +250,7 @@ fn join_phrases(words: &mut Vec<Word>, language: Language) {
             (&["start", "again"], Kind::Restart),
             (&["let", "me", "start", "over"], Kind::Restart),
             (&["country", "code"], Kind::Plus),
+            (&["no", "one"], Kind::Other),
         ],
         _ => &[],
     };
@@ -336,10 +337,6 @@ fn danish_lexicon() -> Lexicon {
                     Kind::Composite(value * 10 + unit),
                 );
             }
-            add(
-                &format!("etog{name} énog{name}"),
-                Kind::Composite(value * 10 + 1),
-            );
         }
     }
     for day in 1..=31_u32 {
@@ -379,6 +376,11 @@ fn danish_lexicon() -> Lexicon {
     ] {
         add(names, Kind::Unit(value));
     }
+    // "halvtre" is half past two, not a bad "halvtreds".
+    add(
+        "halvto halvtre halvfire halvfem halvseks halvsyv",
+        Kind::Other,
+    );
     add("hundrede hundred hundreder", Kind::Hundred);
     add("tusind tusinde tusinder", Kind::Thousand);
     add("million millioner mio", Kind::Million);
@@ -418,6 +420,7 @@ fn english_lexicon() -> Lexicon {
         }
     }
     add("fourty", Kind::Tens(40));
+    add("ninty", Kind::Tens(90));
     for day in 1..=31_u32 {
         let name = if day < 20 {
             english::ORDINALS[day as usize].to_owned()
@@ -429,6 +432,7 @@ fn english_lexicon() -> Lexicon {
         };
         add(&name, Kind::Ordinal(day));
     }
+    add("forth", Kind::Ordinal(4));
     add("twelvth", Kind::Ordinal(12));
     for (value, name) in (1..).zip(english::MONTHS) {
         add(name, Kind::Month(value));
@@ -436,6 +440,9 @@ fn english_lexicon() -> Lexicon {
     for (value, name) in (0..).zip(english::WEEKDAYS) {
         add(&format!("{name} {name}s"), Kind::Weekday(value));
     }
+    add("wensday wednsday wendsday", Kind::Weekday(2));
+    // No number and no day: "no one", and one letter from a weekday or a tens word.
+    add("someday thirsty", Kind::Other);
     add("oh o owe nought naught nil", Kind::Unit(0));
     add("won", Kind::Unit(1));
     add("niner", Kind::Unit(9));

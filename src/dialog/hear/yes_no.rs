@@ -256,6 +256,11 @@ const ENGLISH: &[(&str, f32)] = &[
     ("confirmed", 0.9),
 ];
 
+/// Words that mean yes even beside a negation: then it is unclear.
+const STRONG: [&str; 11] = [
+    "ja", "jo", "jep", "jeps", "jaa", "yes", "yeah", "yea", "yep", "yup", "okay",
+];
+
 /// Words that neither say anything nor take from what is said.
 const FILLERS: &str = "øh øhm hm hmm tak det er jeg da så altså nå jamen vil gerne må du godt uh um er \
 erm well please thanks thank you that is it thats i do would like the a oh hey";
@@ -275,7 +280,26 @@ pub(super) fn yes_no(text: &str, language: Language) -> Option<Answer<bool>> {
     let mut at = 0;
     while at < heard.len() {
         match longest(&heard[at..], phrases) {
-            Some((length, worth)) => {
+            Some((mut length, mut worth)) => {
+                let rest = &heard[at + length..];
+                let negates = |word: Option<&String>| {
+                    word.is_some_and(|word| matches!(word.as_str(), "ikke" | "not"))
+                };
+                if worth > 0.0 && !STRONG.contains(&heard[at].as_str()) && negates(rest.first()) {
+                    // "det har jeg ikke", unless it goes on "ikke også".
+                    if longest(rest, phrases).is_some_and(|(more, _)| more == 1) {
+                        worth = -0.85 * worth;
+                        length += 1;
+                    }
+                } else if worth < 0.0
+                    && negates(heard.get(at + length - 1))
+                    && let Some((more, next)) = longest(rest, phrases)
+                    && next > 0.0
+                    && !STRONG.contains(&rest[0].as_str())
+                {
+                    // "its not | correct".
+                    length += more;
+                }
                 let said = heard[at..at + length].join(" ");
                 let side = if worth > 0.0 { &mut yes } else { &mut no };
                 if worth == 0.0 {
@@ -295,6 +319,9 @@ pub(super) fn yes_no(text: &str, language: Language) -> Option<Answer<bool>> {
         }
     }
     let (value, (worth, said)) = match (yes, no) {
+        // Mere politeness or a murmur does not contradict a plain word.
+        (Some((weak, _)), Some(no)) if weak <= 0.6 && no.0 >= 0.9 => (false, no),
+        (Some(yes), Some((weak, _))) if weak <= 0.6 && yes.0 >= 0.9 => (true, yes),
         (Some(_), Some(_)) | (None, None) => return None,
         (Some(yes), None) => (true, yes),
         (None, Some(no)) => (false, no),

@@ -21,8 +21,12 @@ const LIMIT: usize = 10_000;
 /// Events kept for one follower. A follower that is further behind is cut off.
 const EVENTS: usize = 64;
 
+/// What Asterisk calls the stand-in that runs the extension `failed` after a call that failed.
+const NO_CHANNEL: &str = "OutgoingSpoolFailed";
+
 /// The variables that a Status answer is asked for.
-pub(super) const VARIABLES: &str = "HOTLINE_UUID,HOTLINE_DID,HOTLINE_PURPOSE";
+pub(super) const VARIABLES: &str =
+    "HOTLINE_UUID,HOTLINE_DID,HOTLINE_PURPOSE,HOTLINE_CALLER,HOTLINE_LANGUAGE";
 
 #[derive(Debug)]
 struct Call {
@@ -177,11 +181,9 @@ impl Calls {
     /// were lost. Calls that came to us after `asked` are left alone.
     pub(super) fn reread(&mut self, channels: &[Block], asked: Instant) {
         let mut alive = Vec::new();
-        for block in channels {
-            let known = self.find(block).or_else(|| call_of(block));
-            if let Some(id) = known
-                && self.calls.contains_key(&id)
-            {
+        for id in self.calls.keys().copied().collect::<Vec<_>>() {
+            let known = channels.iter().find(|block| self.find(block) == Some(id));
+            if let Some(block) = known.or_else(|| channel_of(id, channels)) {
                 alive.push(id);
                 let name = block.get("Channel").unwrap_or_default();
                 self.name(id, name, block.get("Uniqueid"));
@@ -203,22 +205,26 @@ impl Calls {
         channels: &[Block],
         now: Instant,
     ) -> Option<Arrival> {
-        let block = channels.iter().find(|block| call_of(block) == Some(id))?;
+        let block = channel_of(id, channels)?;
         let did = variable(block, "HOTLINE_DID")
             .or_else(|| text(block, "DNID"))
             .or_else(|| text(block, "Exten"));
+        let caller = variable(block, "HOTLINE_CALLER").or_else(|| text(block, "CallerIDNum"));
+        let language = variable(block, "HOTLINE_LANGUAGE").or_else(|| text(block, "Language"));
         let arrival = Arrival {
             did: did.unwrap_or_default().to_owned(),
-            caller: text(block, "CallerIDNum").and_then(|number| PhoneNumber::parse(number).ok()),
+            caller: caller.and_then(|number| PhoneNumber::parse(number).ok()),
             name: text(block, "CallerIDName").map(str::to_owned),
-            language: text(block, "Language").map(str::to_owned),
+            language: language.map(str::to_owned),
             channel: block.get("Channel").unwrap_or_default().to_owned(),
             purpose: variable(block, "HOTLINE_PURPOSE").map(str::to_owned),
         };
         let call = self.call(id, now);
         call.heard = true;
-        call.arrival = Some(arrival.clone());
-        self.name(id, &arrival.channel, block.get("Uniqueid"));
+        let mut arrival = call.arrival.get_or_insert(arrival).clone();
+        let channel = block.get("Channel").unwrap_or_default();
+        channel.clone_into(&mut arrival.channel);
+        self.name(id, channel, block.get("Uniqueid"));
         Some(arrival)
     }
 
@@ -234,6 +240,9 @@ impl Calls {
             return false;
         };
         let channel = block.get("Channel").unwrap_or_default();
+        if channel == NO_CHANNEL {
+            return false;
+        }
         let arrival = Arrival {
             did: text(block, "did").unwrap_or_default().to_owned(),
             caller: text(block, "caller").and_then(|number| PhoneNumber::parse(number).ok()),
@@ -337,21 +346,43 @@ fn variable<'a>(block: &'a Block, name: &str) -> Option<&'a str> {
     found.next().filter(|value| !value.is_empty())
 }
 
-/// Returns the call that a Status item's channel belongs to.
-fn call_of(block: &Block) -> Option<CallId> {
-    let audio = text(block, "Application")
-        .filter(|application| application.eq_ignore_ascii_case("AudioSocket"))
-        .and_then(|_| block.get("Data")?.split(',').next());
-    let names = [
-        variable(block, "HOTLINE_UUID"),
-        audio,
-        block.get("Uniqueid"),
-    ];
-    names
-        .into_iter()
-        .flatten()
-        .find_map(|name| Uuid::parse_str(name).ok())
-        .map(CallId)
+/// Finds a call's own channel in a Status answer: the one that has our audio, or bears our id, or
+/// else the oldest that has the dialplan's variable, which agents' channels inherit.
+pub(super) fn channel_of(id: CallId, channels: &[Block]) -> Option<&Block> {
+    let is_ours = |text: &str| Uuid::parse_str(text) == Ok(id.0);
+    let has_audio = |block: &&Block| {
+        let audio = block
+            .get("Application")
+            .is_some_and(|name| name.eq_ignore_ascii_case("AudioSocket"));
+        audio
+            && block
+                .get("Data")
+                .and_then(|data| data.split(',').next())
+                .is_some_and(is_ours)
+    };
+    let bears_id = |block: &&Block| block.get("Uniqueid").is_some_and(is_ours);
+    let marked = |block: &&Block| variable(block, "HOTLINE_UUID").is_some_and(is_ours);
+    channels
+        .iter()
+        .find(has_audio)
+        .or_else(|| channels.iter().find(bears_id))
+        .or_else(|| {
+            channels
+                .iter()
+                .filter(marked)
+                .min_by_key(|block| age(block))
+        })
+}
+
+/// The place of a channel in the order in which Asterisk made them; its ids are `seconds.number`.
+fn age(block: &Block) -> (u64, u64) {
+    let uniqueid = block.get("Uniqueid").unwrap_or_default();
+    let uniqueid = uniqueid.rsplit('-').next().unwrap_or_default();
+    let (seconds, number) = uniqueid.split_once('.').unwrap_or((uniqueid, ""));
+    (
+        seconds.parse().unwrap_or(u64::MAX),
+        number.parse().unwrap_or(u64::MAX),
+    )
 }
 
 #[cfg(test)]
@@ -502,6 +533,24 @@ mod tests {
         );
         calls.reread(&[], now);
         assert!(calls.arrival(id()).is_some());
+    }
+
+    #[test]
+    fn an_agents_leg_that_inherited_the_id_is_not_taken_for_the_caller() {
+        let channels = [
+            block(&format!(
+                "Event: Status\nChannel: PJSIP/agent-9\nUniqueid: 17.10\nVariable: HOTLINE_UUID={ID}"
+            )),
+            block(&format!(
+                "Event: Status\nChannel: PJSIP/trunk-2\nUniqueid: 17.9\nVariable: HOTLINE_UUID={ID}"
+            )),
+        ];
+        let now = Instant::now();
+        let mut calls = Calls::new(KeysFrom::Audio);
+        let arrival = calls.look_up(id(), &channels, now).unwrap();
+        assert_eq!(arrival.channel, "PJSIP/trunk-2");
+        calls.reread(&channels, now + Duration::from_secs(1));
+        assert_eq!(calls.channel(id()).as_deref(), Some("PJSIP/trunk-2"));
     }
 
     #[test]

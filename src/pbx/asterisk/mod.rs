@@ -21,7 +21,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
-use self::calls::{Calls, VARIABLES};
+use self::calls::{Calls, VARIABLES, channel_of};
 use self::link::{Connector, Link, Login, News, Secret, Tcp, Times};
 use self::wire::{Action, Block};
 use super::{Arrival, CallEvent, Dial, Dialled, LinkState, Pbx, PbxError};
@@ -292,11 +292,7 @@ impl Pbx for Asterisk {
                 .iter()
                 .any(|key| block.get(key) == Some(id.as_str()))
         };
-        let found = self
-            .lock()
-            .look_up(call, &channels, Instant::now())
-            .is_some();
-        Ok(found || channels.iter().any(is_leg))
+        Ok(channel_of(call, &channels).is_some() || channels.iter().any(is_leg))
     }
 
     async fn queues(&self) -> Result<BTreeMap<QueueName, QueueState>, PbxError> {

@@ -41,7 +41,7 @@ impl Asterisk {
             self.require(second.0, second.1)
         )?;
         let mut action = Action::new("Originate")
-            .with("Channel", format!("Local/{}@{}/n", first.1, first.0))
+            .with("Channel", format!("Local/{}@{}", first.1, first.0))
             .with("ChannelId", dial.call.to_string())
             .with("Context", second.0.as_str())
             .with("Exten", second.1.as_str())

@@ -80,7 +80,9 @@ impl Watch {
                     self.gone = true;
                     match self.progress {
                         Progress::Settling | Progress::Second => self.settle(),
-                        Progress::Ringing | Progress::Over(_) => {}
+                        // Asterisk answers later when the dialplan has an extension `failed`.
+                        Progress::Ringing => self.progress = Progress::Settling,
+                        Progress::Over(_) => {}
                     }
                 }
             }

@@ -1,5 +1,7 @@
 //! Whether the test's mail server takes, keeps, refuses and loses mail as it is told.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail in its helpers too")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Whether the test's telephones are good telephones: with a real Asterisk between them.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail in its helpers too")]
+
 use std::time::{Duration, Instant};
 
 use street::asterisk::{Asterisk, HOLD_TONE, Site};
@@ -50,11 +52,10 @@ async fn two_phones_hear_each_other_in_both_codecs() {
         calling.hear_tone(700.0, SOON).await.unwrap();
         assert!(!calling.heard().has_tone(500.0));
 
-        ringing.press_all("12#").await.unwrap();
+        ringing.press("12#");
+        assert_eq!(calling.hear_keys(3, SOON).await.unwrap(), "12#");
         calling.hang_up().unwrap();
         assert_eq!(ringing.ended(SOON).await.unwrap(), Happening::OtherHungUp);
-        let keys: String = calling.keys().iter().map(|(_, key)| key).collect();
-        assert_eq!(keys, "12#");
     }
 }
 
@@ -121,4 +122,31 @@ async fn a_caller_in_a_queue_hears_the_hold_tone() {
     let phone = Phone::new("12345678").unwrap();
     let call = phone.call(asterisk.sip(), "601").await.unwrap();
     call.hear_tone(HOLD_TONE, SOON).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_phone_can_hold_fifty_calls_at_once() {
+    let asterisk = asterisk().await;
+    let phone = Phone::new("12345678").unwrap();
+    let calls: Vec<_> = (0..50)
+        .map(|_| phone.dial(asterisk.sip(), "600").unwrap())
+        .collect();
+    for call in &calls {
+        call.answered(Duration::from_secs(15)).await.unwrap();
+        call.play(&tone::tone(440.0, 30.0, 0.5));
+    }
+    for call in &calls {
+        call.hear_tone(440.0, Duration::from_secs(10))
+            .await
+            .unwrap();
+    }
+    for call in &calls {
+        assert!(call.is_up());
+        let heard = call.heard();
+        let gap = heard.gap(0.5).unwrap();
+        assert!(
+            gap.abs_diff(Duration::from_millis(20)) < Duration::from_millis(5),
+            "{gap:?}"
+        );
+    }
 }

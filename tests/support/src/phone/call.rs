@@ -252,6 +252,18 @@ impl Call {
         self.inner.media.keys().all()
     }
 
+    /// Waits until the other side has pressed that many keys in all, and returns them.
+    pub async fn hear_keys(&self, count: usize, within: Duration) -> Result<String> {
+        let mut keys = String::new();
+        let all = self.inner.media.keys().wait_from(0, within, |(_, key)| {
+            keys.push(*key);
+            (keys.chars().count() >= count).then_some(())
+        });
+        let all = all.await;
+        all.with_context(|| format!("no {count} keys within {within:?}, only {keys:?}"))?;
+        Ok(keys)
+    }
+
     /// Sends no RTP at all while muted, as a phone on hold or behind a dead network does.
     pub fn mute(&self, muted: bool) {
         self.inner.media.mute(muted);

@@ -1,0 +1,8 @@
+//! The house tested from the street: real SIP phones call a real Asterisk, which hands their audio
+//! to Hotline; agents answer, mails arrive. Nothing is simulated but people.
+
+mod house;
+mod promise;
+mod reach;
+mod survive;
+mod talk;

@@ -1,0 +1,121 @@
+//! Whatever breaks, the caller is in the ordinary queue within three seconds.
+
+use std::time::{Duration, Instant};
+
+use street::phone::{Call, Phone};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use crate::house::{House, OPEN, SOON, open, open_with};
+
+/// How long a caller may be without Hotline and without the queue.
+const PROMISED: Duration = Duration::from_secs(3);
+
+/// Waits until the caller is in the ordinary queue and tells how long that took.
+async fn falls_back(house: &House, call: &Call, since: Instant) -> Duration {
+    let event = house.asterisk.ami().event_from(0, SOON, |block| {
+        block.is_event("QueueCallerJoin") && block.get("Queue") == Some("omstilling")
+    });
+    event.await.unwrap();
+    let took = since.elapsed();
+    assert!(call.is_up());
+    took
+}
+
+#[tokio::test]
+async fn without_hotline_the_caller_is_in_the_ordinary_queue() {
+    let mut house = open().await;
+    house.hotline.stop();
+    let phone = Phone::new("20304050").unwrap();
+    let began = Instant::now();
+    let call = phone.call(house.asterisk.sip(), OPEN).await.unwrap();
+    let took = falls_back(&house, &call, began).await;
+    assert!(took < PROMISED, "{took:?}");
+}
+
+#[tokio::test]
+async fn killed_in_mid_call_the_caller_is_in_the_ordinary_queue() {
+    let mut house = open().await;
+    let phone = Phone::new("20304050").unwrap();
+    let call = house.call(&phone, OPEN).await;
+    let began = Instant::now();
+    house.hotline.kill();
+    let took = falls_back(&house, &call, began).await;
+    assert!(took < PROMISED, "{took:?}");
+}
+
+#[tokio::test]
+async fn frozen_in_mid_call_the_guard_ends_it_and_the_caller_is_in_the_ordinary_queue() {
+    let mut house = open_with(|site, mut settings| {
+        settings.guarded = true;
+        (site, settings)
+    })
+    .await;
+    let phone = Phone::new("20304050").unwrap();
+    let call = house.call(&phone, OPEN).await;
+    let guard = house.hotline.process().unwrap().id();
+    let children = std::fs::read_to_string(format!("/proc/{guard}/task/{guard}/children")).unwrap();
+    let child = children.split_whitespace().next().unwrap().to_owned();
+    let began = Instant::now();
+    let stopped = std::process::Command::new("kill").args(["-s", "STOP", &child]).status();
+    assert!(stopped.unwrap().success());
+    let took = falls_back(&house, &call, began).await;
+    assert!(took < PROMISED, "{took:?}");
+    // And the service is there again for the next caller.
+    house.hotline.ready(SOON).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_an_engine_to_speak_the_caller_is_in_the_ordinary_queue() {
+    let house = open_with(|site, mut settings| {
+        settings.hears = false;
+        settings.speaks = false;
+        (site, settings)
+    })
+    .await;
+    let phone = Phone::new("20304050").unwrap();
+    let began = Instant::now();
+    let call = phone.call(house.asterisk.sip(), OPEN).await.unwrap();
+    let took = falls_back(&house, &call, began).await;
+    assert!(took < PROMISED, "{took:?}");
+}
+
+#[tokio::test]
+async fn after_a_restart_of_asterisk_the_link_is_back_and_calls_are_served() {
+    let mut house = open().await;
+    house.asterisk.restart().await.unwrap();
+    house.hotline.ready(SOON).await.unwrap();
+    let phone = Phone::new("20304050").unwrap();
+    let call = house.call(&phone, OPEN).await;
+    call.press_all("1").await.unwrap();
+    house.agent.rings(SOON).await.unwrap();
+}
+
+#[tokio::test]
+async fn garbage_on_every_port_is_logged_and_harms_nobody() {
+    let house = open().await;
+    let phone = Phone::new("20304050").unwrap();
+    let call = house.call(&phone, OPEN).await;
+    let ports = [house.hotline.settings().socket_port, house.hotline.settings().http_port];
+    let garbage: [&[u8]; 5] = [
+        b"GET / HTTP/1.1\r\n\r\n",
+        &[0xff; 4096],
+        &[0x01, 0x00, 0x10, 1, 2, 3],
+        &[0x01, 0x00, 0x02, 1, 2],
+        b"Response: Success\r\nEvent: Nothing\r\n\r\n",
+    ];
+    for port in ports {
+        for bytes in garbage {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            // The other side may close before all is written.
+            let _ = stream.write_all(bytes).await;
+            let _ = stream.shutdown().await;
+        }
+    }
+    let (status, _) = house.hotline.ask("POST", "/api/v1/callbacks", None).await.unwrap();
+    assert!((400..500).contains(&status), "{status}");
+    assert!(call.is_up());
+    call.press_all("1").await.unwrap();
+    house.agent.rings(SOON).await.unwrap();
+    assert!(house.hotline.log().contains("WARN"), "{}", house.hotline.log());
+}

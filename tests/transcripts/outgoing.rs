@@ -1,0 +1,168 @@
+//! Outgoing calls and how they end.
+
+use std::time::Duration;
+
+use hotline::pbx::asterisk::wire::Block;
+use hotline::pbx::{Dial, DialOrder, Dialled, Pbx, PbxError};
+use hotline::words::{CallId, PhoneNumber, QueueName};
+use tokio::time::timeout;
+
+use crate::callers::handoff;
+use crate::recording::{blocks, read};
+use crate::stage::Stage;
+
+fn dial(number: u64, order: DialOrder) -> Dial {
+    Dial {
+        call: CallId(
+            format!("c0000000-0000-4000-8000-{number:012}")
+                .parse()
+                .unwrap(),
+        ),
+        number: PhoneNumber::parse("+4570101017").unwrap(),
+        queue: QueueName::from("support"),
+        order,
+        caller_id: PhoneNumber::parse("+4580123456").ok(),
+        ring: Duration::from_secs(3),
+        purpose: "callback, 4F7K2".to_owned(),
+        handoff: handoff(),
+    }
+}
+
+/// Plays a recorded callback to one that we dial.
+async fn dialled(number: u64, name: &str, order: DialOrder) -> (Result<Dialled, PbxError>, Block) {
+    let (asterisk, mut stage, _folder) = Stage::asterisk();
+    let mut peer = stage.ready(&asterisk).await;
+    let recorded = blocks(&read(&format!("callback-{name}.ami.in")));
+    let dial = dial(number, order);
+    let player = async {
+        let originate = loop {
+            let action = peer.action().await.unwrap();
+            match action.get("Action") {
+                Some("Getvar") => peer.answer(&action, "Success", "Value: 1\n").await,
+                _ => break action,
+            }
+        };
+        let id = originate.get("ActionID").unwrap().to_owned();
+        let begin = recorded
+            .iter()
+            .position(|block| block.get("ActionID") == Some("p3"))
+            .unwrap();
+        for block in &recorded[begin..] {
+            let lines = block.0.iter().map(|(key, value)| match value.as_str() {
+                "p3" => format!("{key}: {id}\n"),
+                value => format!("{key}: {value}\n"),
+            });
+            peer.say(&(lines.collect::<String>() + "\n")).await;
+        }
+        originate
+    };
+    tokio::join!(asterisk.dial(&dial), player)
+}
+
+#[tokio::test]
+async fn callbacks_end_as_they_ended_on_the_real_switch() {
+    use DialOrder::{AgentFirst, CallerFirst};
+    let cases = [
+        (1, "caller-first-busy", CallerFirst, Dialled::Busy),
+        (
+            2,
+            "caller-first-wrong-number",
+            CallerFirst,
+            Dialled::InvalidNumber,
+        ),
+        (3, "caller-first-no-answer", CallerFirst, Dialled::NoAnswer),
+        (4, "caller-first-answered", CallerFirst, Dialled::Answered),
+        (5, "agent-first-busy", AgentFirst, Dialled::Busy),
+        (
+            6,
+            "agent-first-wrong-number",
+            AgentFirst,
+            Dialled::InvalidNumber,
+        ),
+        (7, "agent-first-no-answer", AgentFirst, Dialled::NoAnswer),
+        (8, "agent-first-answered", AgentFirst, Dialled::Answered),
+        (9, "agent-first-no-agent", AgentFirst, Dialled::NoAgent),
+    ];
+    for (number, name, order, expected) in cases {
+        let (result, _) = dialled(number, name, order).await;
+        assert_eq!(result.unwrap(), expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_outgoing_call_says_who_is_called_and_why() {
+    let (_, originate) = dialled(4, "caller-first-answered", DialOrder::CallerFirst).await;
+    let lines = originate
+        .0
+        .iter()
+        .skip(2)
+        .map(|(key, value)| format!("{key}: {value}\n"));
+    insta::assert_snapshot!(lines.collect::<String>(), @r#"
+    Channel: Local/+4570101017@hotline-dial/n
+    ChannelId: c0000000-0000-4000-8000-000000000004
+    Context: hotline-callback-caller
+    Exten: support
+    Priority: 1
+    Async: true
+    Timeout: 3000
+    Variable: HOTLINE_CALLER=+4570101017
+    Variable: HOTLINE_REASON=skat\, \"gæld\"
+    Variable: HOTLINE_LANGUAGE=da
+    Variable: HOTLINE_SUMMARY=Borgeren ringer om skat.
+    Variable: HOTLINE_TENANT=Åby Kommune
+    Variable: HOTLINE_REFERENCE=
+    Variable: HOTLINE_UUID=c0000000-0000-4000-8000-000000000004
+    Variable: HOTLINE_PURPOSE=callback\, 4F7K2
+    Variable: HOTLINE_QUEUE=support
+    Variable: HOTLINE_DID=+4580123456
+    Variable: HOTLINE_OUTBOUND_NUMBER=+4580123456
+    "#);
+}
+
+#[tokio::test]
+async fn an_outgoing_call_without_a_place_in_the_dialplan_is_not_placed() {
+    let (asterisk, mut stage, _folder) = Stage::asterisk();
+    let mut peer = stage.ready(&asterisk).await;
+    let order = dial(4, DialOrder::CallerFirst);
+    let player = async {
+        while let Ok(Some(action)) = timeout(Duration::from_millis(200), peer.action()).await {
+            assert_eq!(action.get("Action"), Some("Getvar"), "{action:?}");
+            peer.answer(&action, "Success", "Value: 0\n").await;
+        }
+    };
+    let (result, ()) = tokio::join!(asterisk.dial(&order), player);
+    assert!(
+        matches!(result, Err(PbxError::Refused { .. })),
+        "{result:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_outgoing_call_that_is_cut_off_from_news_is_of_unknown_outcome_and_stays_known() {
+    let (asterisk, mut stage, _folder) = Stage::asterisk();
+    let mut peer = stage.ready(&asterisk).await;
+    let order = dial(4, DialOrder::CallerFirst);
+    let player = async {
+        loop {
+            let action = peer.action().await.unwrap();
+            if action.get("Action") == Some("Originate") {
+                peer.answer(
+                    &action,
+                    "Success",
+                    "Message: Originate successfully queued\n",
+                )
+                .await;
+                break;
+            }
+            peer.answer(&action, "Success", "Value: 1\n").await;
+        }
+        drop(peer);
+    };
+    let (result, ()) = tokio::join!(asterisk.dial(&order), player);
+    assert!(
+        matches!(result, Err(PbxError::Unanswered { .. })),
+        "{result:?}"
+    );
+    let arrival = asterisk.arrival(order.call).await.unwrap();
+    assert_eq!(arrival.purpose.as_deref(), Some("callback, 4F7K2"));
+}

@@ -157,7 +157,17 @@ pub(super) const CALLBACK_SLOTS: &[&str] = &["department", "reason", "reference"
 
 #[cfg(test)]
 mod tests {
-    use super::FILTERS;
+    use super::{FILTERS, VARIABLES};
+
+    #[test]
+    fn the_readme_names_everything_that_flows_can_use() {
+        let readme = include_str!("../../flows/README.md");
+        let parts = VARIABLES.iter().flat_map(|variable| variable.parts);
+        let names = VARIABLES.iter().map(|variable| variable.name);
+        for name in names.chain(parts.chain(FILTERS).map(|(name, _)| *name)) {
+            assert!(readme.contains(&format!("`{name}`")), "{name}");
+        }
+    }
 
     #[test]
     fn every_filter_that_is_promised_is_there_when_a_flow_is_played() {

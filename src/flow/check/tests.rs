@@ -487,14 +487,14 @@ error: the text is missing in `da`
         .replace("en: the desk", "de: der Schalter")
         .replace("en: [ counter ]", "de: [ Schalter ]");
     let told = found(&[("lille/tenant.yaml", &german)]);
-    assert_snapshot!(told.lines().filter(|line| line.starts_with("error: none")).collect::<Vec<_>>().join("\n"), @r"
-error: none of the 12 texts of this flow is in `de`, which `lille` speaks
-error: none of the 4 texts of this flow is in `de`, which `lille` speaks
-error: none of the 7 texts of this flow is in `de`, which `lille` speaks
-error: none of the 5 texts of this flow is in `de`, which `lille` speaks
-error: none of the 9 texts of this flow is in `de`, which `lille` speaks
-error: none of the 13 texts of this flow is in `de`, which `lille` speaks
-");
+    let flows = told
+        .lines()
+        .filter(|line| line.starts_with("error: none of the"));
+    assert_eq!(
+        flows.count(),
+        6,
+        "one for each flow with texts, not one for each text"
+    );
 }
 
 #[test]
@@ -974,7 +974,7 @@ error: the folder cannot be read: No such file or directory (os error 2)
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(32))]
 
     /// Lines of the sample are lost, doubled or cut: there are findings or a library, never a panic.
     #[test]

@@ -14,6 +14,7 @@ use street::phone::{Call, Phone};
 use street::smtp::MailServer;
 use street::{Asterisk, Hotline};
 use tempfile::TempDir;
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Long enough for anything that is going to happen.
 pub const SOON: Duration = Duration::from_secs(20);
@@ -33,7 +34,17 @@ pub struct House {
     pub mail: MailServer,
     pub agent: Phone,
     _flows: TempDir,
+    _street: Street,
 }
+
+/// Who has the street: several at once, or one alone whose test measures time.
+#[expect(dead_code, reason = "held, not read")]
+enum Street {
+    Shared(RwLockReadGuard<'static, ()>),
+    Alone(RwLockWriteGuard<'static, ()>),
+}
+
+static STREET: RwLock<()> = RwLock::const_new(());
 
 /// Opens a contact centre as it ordinarily is.
 pub async fn open() -> House {
@@ -42,6 +53,18 @@ pub async fn open() -> House {
 
 /// Opens a contact centre whose site and settings are changed first.
 pub async fn open_with(change: impl FnOnce(Site, Settings) -> (Site, Settings)) -> House {
+    open_in(Street::Shared(STREET.read().await), change).await
+}
+
+/// Opens a contact centre while no other is open, for what is measured in milliseconds.
+pub async fn open_alone(change: impl FnOnce(Site, Settings) -> (Site, Settings)) -> House {
+    open_in(Street::Alone(STREET.write().await), change).await
+}
+
+async fn open_in(
+    street: Street,
+    change: impl FnOnce(Site, Settings) -> (Site, Settings),
+) -> House {
     let agent = Phone::new("anna").unwrap();
     let mut settings = Settings::new().unwrap();
     let mail = MailServer::start().unwrap();
@@ -59,7 +82,7 @@ pub async fn open_with(change: impl FnOnce(Site, Settings) -> (Site, Settings)) 
     let asterisk = Asterisk::start(site).await.unwrap();
     let hotline =
         Hotline::start(program(), settings.with_asterisk(&asterisk)).await.unwrap();
-    House { hotline, asterisk, mail, agent, _flows: flows }
+    House { hotline, asterisk, mail, agent, _flows: flows, _street: street }
 }
 
 /// Returns the program under test.

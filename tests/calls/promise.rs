@@ -107,7 +107,7 @@ async fn keep_waiting(house: &House, queue_key: &str) -> (Phone, street::phone::
 async fn when_the_wait_is_long_a_callback_is_ordered_and_the_caller_is_rung_and_connected() {
     let house = open().await;
     let citizen = Phone::new("20304050").unwrap();
-    house.asterisk.route("20304050", citizen.port()).await.unwrap();
+    house.asterisk.route("+4520304050", citizen.port()).await.unwrap();
     let (_waiting, waiting_call) = keep_waiting(&house, "1").await;
     order_callback(&house, &citizen, "1").await;
     // The queue becomes short: whoever waited gives up, and the agent is there again.
@@ -120,8 +120,8 @@ async fn when_the_wait_is_long_a_callback_is_ordered_and_the_caller_is_rung_and_
     while !agent.is_up() {
         agent = house.agent.rings(SOON).await.unwrap();
     }
-    rung.play(&tone::tone(500.0, 3.0, 0.5));
-    agent.play(&tone::tone(700.0, 3.0, 0.5));
+    rung.play(&tone::tone(500.0, 15.0, 0.5));
+    agent.play(&tone::tone(700.0, 15.0, 0.5));
     agent.hear_tone(500.0, SOON).await.unwrap();
     rung.hear_tone(700.0, SOON).await.unwrap();
 }
@@ -130,7 +130,7 @@ async fn when_the_wait_is_long_a_callback_is_ordered_and_the_caller_is_rung_and_
 async fn a_caller_who_got_through_meanwhile_is_not_called_back() {
     let house = open().await;
     let citizen = Phone::new("20304050").unwrap();
-    house.asterisk.route("20304050", citizen.port()).await.unwrap();
+    house.asterisk.route("+4520304050", citizen.port()).await.unwrap();
     let (_waiting, waiting_call) = keep_waiting(&house, "2").await;
     let reference = order_callback(&house, &citizen, "2").await;
     // Calls again and stays in the queue until the agent answers.

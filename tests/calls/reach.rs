@@ -7,8 +7,8 @@ use crate::house::{House, OPEN, SOON, open, open_with};
 
 /// Lets caller and agent hear each other.
 async fn talk(caller: &Call, agent: &Call) {
-    caller.play(&tone::tone(500.0, 3.0, 0.5));
-    agent.play(&tone::tone(700.0, 3.0, 0.5));
+    caller.play(&tone::tone(500.0, 15.0, 0.5));
+    agent.play(&tone::tone(700.0, 15.0, 0.5));
     agent.hear_tone(500.0, SOON).await.unwrap();
     caller.hear_tone(700.0, SOON).await.unwrap();
 }

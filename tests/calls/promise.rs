@@ -93,7 +93,8 @@ async fn keep_waiting(house: &House, queue_key: &str) -> (Phone, street::phone::
             let waits = |queue: &Block| {
                 queue.get("LongestHoldTime").and_then(|time| time.parse().ok()).unwrap_or(0)
             };
-            if queues.iter().any(|queue| waits(queue) >= 3) {
+            // Longer than the wait that counts as long by more than Hotline's own look at queues.
+            if queues.iter().any(|queue| waits(queue) >= 5) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

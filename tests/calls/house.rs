@@ -61,10 +61,7 @@ pub async fn open_alone(change: impl FnOnce(Site, Settings) -> (Site, Settings))
     open_in(Street::Alone(STREET.write().await), change).await
 }
 
-async fn open_in(
-    street: Street,
-    change: impl FnOnce(Site, Settings) -> (Site, Settings),
-) -> House {
+async fn open_in(street: Street, change: impl FnOnce(Site, Settings) -> (Site, Settings)) -> House {
     let agent = Phone::new("anna").unwrap();
     let mut settings = Settings::new().unwrap();
     let mail = MailServer::start().unwrap();
@@ -80,9 +77,17 @@ async fn open_in(
     }
     let (site, settings) = change(site, settings);
     let asterisk = Asterisk::start(site).await.unwrap();
-    let hotline =
-        Hotline::start(program(), settings.with_asterisk(&asterisk)).await.unwrap();
-    House { hotline, asterisk, mail, agent, _flows: flows, _street: street }
+    let hotline = Hotline::start(program(), settings.with_asterisk(&asterisk))
+        .await
+        .unwrap();
+    House {
+        hotline,
+        asterisk,
+        mail,
+        agent,
+        _flows: flows,
+        _street: street,
+    }
 }
 
 /// Returns the program under test.
@@ -95,7 +100,10 @@ impl House {
     pub async fn call(&self, phone: &Phone, town: &str) -> Call {
         let mark = self.hotline.journal().mark();
         let call = phone.call(self.asterisk.sip(), town).await.unwrap();
-        self.hotline.state_reached(mark, "wish", SOON).await.unwrap();
+        self.hotline
+            .state_reached(mark, "wish", SOON)
+            .await
+            .unwrap();
         call
     }
 
@@ -118,7 +126,9 @@ impl House {
 
     /// Waits until a caller's phone is in a queue: it hears the hold tone.
     pub async fn in_queue(&self, call: &Call) -> Instant {
-        call.hear_tone(street::asterisk::HOLD_TONE, SOON).await.unwrap()
+        call.hear_tone(street::asterisk::HOLD_TONE, SOON)
+            .await
+            .unwrap()
     }
 }
 
@@ -129,7 +139,11 @@ fn towns() -> TempDir {
     fs::create_dir(&common).unwrap();
     for entry in fs::read_dir(project().join("flows/common")).unwrap() {
         let entry = entry.unwrap();
-        if entry.path().extension().is_some_and(|extension| extension == "yaml") {
+        if entry
+            .path()
+            .extension()
+            .is_some_and(|extension| extension == "yaml")
+        {
             fs::copy(entry.path(), common.join(entry.file_name())).unwrap();
         }
     }
@@ -138,7 +152,13 @@ fn towns() -> TempDir {
     for (id, name, number, hours, more) in [
         ("aabenby", "Åbenby", OPEN, "mon-sun: \"00:00-24:00\"", ""),
         ("lukkeby", "Lukkeby", CLOSED, "mon-sun: closed", ""),
-        ("helligby", "Helligby", HOLIDAY, "mon-sun: \"00:00-24:00\"", holiday.as_str()),
+        (
+            "helligby",
+            "Helligby",
+            HOLIDAY,
+            "mon-sun: \"00:00-24:00\"",
+            holiday.as_str(),
+        ),
     ] {
         let town = folder.path().join(id);
         fs::create_dir(&town).unwrap();

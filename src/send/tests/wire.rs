@@ -90,10 +90,7 @@ async fn talk(
                 }
             },
             "RCPT" => match doing {
-                Act::AnswerRecipient(words) => {
-                    doing = act();
-                    words
-                }
+                Act::AnswerRecipient(words) => words,
                 _ => "250 ok",
             },
             "DATA" => {
@@ -253,6 +250,26 @@ async fn a_recipient_refused_for_now_and_a_server_that_is_leaving_only_cost_time
         (sent.attempts, sent.refusals, sent.possible_repeats),
         (3, 1, 0)
     );
+}
+
+#[tokio::test]
+async fn a_server_that_leaves_or_wants_a_log_in_is_no_fault_of_the_mail() {
+    let script = vec![
+        Act::AnswerRecipient("421 closing"),
+        Act::AnswerRecipient("530 5.7.0 log in first"),
+    ];
+    let mut server = Server::start(script).await;
+    let house = House::new();
+    let id = house.queue(mail(1, "a@lilleby.example")).await;
+    let _worker = house.work(smtp(server.port));
+    for attempts in 1..=2 {
+        house.until_waiting(id, attempts).await;
+        house.pass(20);
+    }
+    server.arrival().await;
+    house.until(|tally| tally.waiting == 0).await;
+    let sent = house.mail(id).await;
+    assert_eq!((sent.attempts, sent.refusals), (3, 0));
 }
 
 #[tokio::test]

@@ -285,6 +285,24 @@ impl House {
         assert!(self.dials.try_recv().is_err(), "somebody was dialled");
     }
 
+    /// Waits until the dialler has gone through everything that is due, whatever that is.
+    async fn two_passes(&self) {
+        let tenant = TenantId::from("lilleby");
+        let mut news = self.services.watch_notices();
+        for name in ["one", "two"] {
+            let until = crate::store::Clock::now(&self.clock) + jiff::SignedDuration::from_secs(5);
+            let text = [(Language::DA, name.to_owned())].into();
+            let on = self
+                .services
+                .notice_on(&tenant, name, Some(text), Some(until), "test");
+            on.await.unwrap();
+            news.mark_unchanged();
+            self.pass(5);
+            // Ends are told early in a pass, so the second is told after the first pass is over.
+            timeout(PATIENCE, news.changed()).await.unwrap().unwrap();
+        }
+    }
+
     fn queue(&self, name: &str, waiting: u32, agents_free: u32) {
         let state = QueueState {
             waiting,

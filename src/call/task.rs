@@ -252,7 +252,8 @@ impl Call {
     }
 
     async fn audio(&mut self, samples: &[i16]) {
-        if let Some(ear) = &self.ear {
+        // What is recorded is no answer to the question that comes after it.
+        if let Some(ear) = self.ear.as_ref().filter(|_| self.recorder.is_none()) {
             ear.push(samples);
         }
         let full = self

@@ -3,11 +3,16 @@
 //!
 //! Nothing here decides anything about calls; it opens the rooms below and shows them.
 
+mod callback;
 mod chat;
 mod check;
+mod demo;
+mod doctor;
+mod notice;
 mod open;
 mod serve;
 mod stop;
+mod supervisor;
 mod test;
 mod transcript;
 mod turn;
@@ -47,6 +52,7 @@ struct Arguments {
 
 const AFTER_HELP: &str = "\
 First steps:
+  hotline demo                              a telephone in the browser, everything on this machine
   hotline chat                              talk to the sample municipality by text
   hotline chat --at '2026-12-24 10:00'      the same on Christmas Eve
   hotline check                             all mistakes in flows and tenants, with their places
@@ -60,12 +66,20 @@ Exit codes:
 enum Verb {
     /// Run the service: take calls until told to stop
     Serve(serve::Arguments),
+    /// Run everything here with a telephone in the browser: no PBX, no set-up
+    Demo(demo::Arguments),
     /// Talk to a flow by text, without a telephone
     Chat(chat::Arguments),
     /// Check configuration, tenants and flows: all findings at once
     Check(check::Arguments),
     /// Play the stories written beside the flows
     Test(test::Arguments),
+    /// Reach every configured part: what is wrong, and what to do
+    Doctor(doctor::Arguments),
+    /// List, add, cancel and trigger callbacks
+    Callback(callback::Arguments),
+    /// Switch emergency messages on and off
+    Notice(notice::Arguments),
 }
 
 /// Parses the command line, runs the verb, and returns the exit code.
@@ -91,9 +105,13 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<u8, Stop> {
     let config = arguments.config.as_deref();
     match arguments.verb {
         Verb::Serve(serve) => serve.run(config),
+        Verb::Demo(demo) => demo.run(config, out),
         Verb::Chat(chat) => chat.run(config, out),
         Verb::Check(check) => check.run(config, out),
         Verb::Test(test) => test.run(config, out),
+        Verb::Doctor(doctor) => doctor.run(config, out),
+        Verb::Callback(callback) => callback.run(config, out),
+        Verb::Notice(notice) => notice.run(config, out),
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Dialog {
     waiting: Waiting,
     deadline: Option<Timestamp>,
     typed_ahead: Vec<Key>,
+    /// Whether keys were just complete by their number: a hash after them ends what has ended.
+    complete: bool,
     /// The caller's words that the last intent was taken from.
     said: String,
     falling_back: bool,
@@ -85,6 +87,7 @@ impl Dialog {
             waiting: Waiting::Start(first),
             deadline: None,
             typed_ahead: Vec::new(),
+            complete: false,
             said: String::new(),
             falling_back: false,
             commands: Vec::new(),
@@ -176,6 +179,10 @@ impl Dialog {
             return;
         };
         question.speaking = false;
+        if !question.typed.is_empty() {
+            // Who types does not answer by what is heard meanwhile.
+            return;
+        }
         let Some(interpreted) = question.heard(heard, &self.playbook, self.language, now) else {
             return self.missed(Missed::NotUnderstood, now);
         };
@@ -195,6 +202,9 @@ impl Dialog {
     }
 
     fn key(&mut self, key: Key, now: Timestamp) {
+        if std::mem::take(&mut self.complete) && key.character() == '#' {
+            return;
+        }
         let Waiting::Question(question) = &mut self.waiting else {
             if self.typed_ahead.len() < TYPED_AHEAD {
                 self.typed_ahead.push(key);
@@ -207,6 +217,7 @@ impl Dialog {
             self.deadline = Some(now + KEY_PAUSE);
             return;
         }
+        self.complete = question.takes_several_keys() && key.character() != '#';
         self.understood(&format!("#{key}"), &meaning);
         self.meant(meaning, Missed::WrongKey, now);
     }
@@ -984,8 +995,7 @@ impl Dialog {
 fn question_is_open(waiting: &Waiting) -> bool {
     match waiting {
         Waiting::Question(question) => {
-            question.confirming.is_none()
-                && matches!(question.ask.answer, flow::Answer::Intent(_))
+            question.confirming.is_none() && matches!(question.ask.answer, flow::Answer::Intent(_))
         }
         _ => false,
     }

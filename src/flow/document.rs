@@ -254,8 +254,8 @@ pub struct Ask {
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// One of these intents: `departments` stands for every department; the slot gets the
-    /// intent's name, or `department` with the slot `department` set to which one. Intents of
-    /// modules that are switched off, and their keys, are left out.
+    /// intent's name, or `department` with the slot `department` set to which one. Whether an
+    /// intent's module is switched on is for the flow to look at: `modules.callback`.
     Intent(Vec<IntentName>),
     /// A department of the tenant; the slot gets its id.
     Department,

@@ -19,23 +19,54 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "common/reception.yaml",
     "common/transfer.yaml",
     "egekoebing/tenant.yaml",
+    "egekoebing/tests/busy.yaml",
+    "egekoebing/tests/callback.yaml",
+    "egekoebing/tests/cancel.yaml",
+    "egekoebing/tests/closed.yaml",
+    "egekoebing/tests/open.yaml",
+    "egekoebing/tests/trouble.yaml",
     "fjordby/reception.yaml",
     "fjordby/tenant.yaml",
+    "fjordby/tests/reception.yaml",
 ];
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::sync::Arc;
 
     use super::super::library::gather;
     use super::super::{Library, report};
     use super::FILES;
+    use crate::dialog::Playbook;
+    use crate::dialog::rehearsal::story::play;
 
     #[test]
     fn the_flows_that_the_program_carries_are_without_findings() {
         let (library, findings) = Library::embedded();
         assert!(findings.is_empty(), "{}", report(&findings, false));
         assert!(library.is_some());
+    }
+
+    #[test]
+    fn every_story_beside_them_holds() {
+        let library = Library::embedded().0.unwrap();
+        let mut findings = Vec::new();
+        let mut played = 0;
+        for shelf in library.shelves() {
+            let playbook = Arc::new(Playbook::new(Arc::clone(shelf)).unwrap());
+            for file in library.stories(&shelf.tenant.tenant) {
+                for (number, story) in file.stories().iter().enumerate() {
+                    played += 1;
+                    findings.extend(play(&playbook, story).shortfalls.iter().map(|shortfall| {
+                        let turn = shortfall.turn.unwrap_or_default();
+                        file.mismatch(number, turn, shortfall.field, shortfall.to_string())
+                    }));
+                }
+            }
+        }
+        assert!(findings.is_empty(), "{}", report(&findings, false));
+        assert!(played > 50, "{played} stories");
     }
 
     #[test]

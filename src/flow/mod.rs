@@ -8,13 +8,16 @@ mod library;
 mod phrases;
 mod place;
 mod read;
+mod schema;
 pub mod story;
 mod tenant;
 mod tree;
-pub mod variable;
+mod variable;
 
 pub use document::*;
 pub use finding::{Finding, Severity, did_you_mean, report};
 pub use library::{Library, Shelf, Stories};
 pub use phrases::Phrases;
+pub use schema::schemas;
 pub use tenant::*;
+pub use variable::{FILTERS, VARIABLES, Variable};

@@ -178,3 +178,61 @@ fn escape_length(rest: &str) -> usize {
     };
     length.min(rest.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::read::{self, Document};
+    use super::*;
+
+    /// Reads a YAML text under `text:` and returns what the finding about `QQ` in it marks.
+    fn marked(yaml: &str) -> Option<String> {
+        let source = Source::new("a.yaml", yaml);
+        let document: Document<std::collections::BTreeMap<String, String>> =
+            read::read(source, &mut Vec::new())?;
+        let at = document.value.get("text")?.find("QQ")?;
+        let finding = document.error_inside(&["text".into()], at..at + 2, "here");
+        let mark: String = finding
+            .snippet
+            .chars()
+            .skip(finding.column - 1)
+            .take(finding.width)
+            .collect();
+        Some(mark)
+    }
+
+    #[test]
+    fn a_word_is_found_again_in_every_way_of_writing() {
+        for yaml in [
+            "text: Blåbær QQ",
+            "text: Blåbær\n  og\n  QQ",
+            "text: 'Det''er  QQ'",
+            "text: 'Det''er\n\n  nu  QQ'",
+            "text: \"\\u00e6 \\\"x\\\"\\n\\x41 QQ\"",
+            "text: \"ø\\\n   QQ\"",
+            "text: |\n  æ\n    indrykket\n\n  QQ",
+            "text: >-\n  æ\n  ø\n\n  å QQ",
+            "text: >+2\n    æ\n   QQ\n",
+            "{ text: Blåbær QQ }",
+        ] {
+            assert_eq!(marked(yaml).as_deref(), Some("QQ"), "{yaml}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_word_is_found_again_in_any_text(
+            before in "[a-zæøå'\\\\\" {}%]{0,30}",
+            after in "[a-zæøå {}]{0,10}",
+        ) {
+            let text = format!("x{before}QQ{after}x");
+            let double = serde_json::to_string(&text).unwrap();
+            let single = format!("'{}'", text.replace('\'', "''"));
+            for written in [double, single, format!("|\n  {text}"), format!(">\n  {text}")] {
+                let yaml = format!("æ: ø\ntext: {written}\n");
+                prop_assert_eq!(marked(&yaml), Some("QQ".to_owned()), "{}", yaml);
+            }
+        }
+    }
+}

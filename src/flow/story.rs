@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::words::{DepartmentId, FlowName, Language, PhoneNumber, QueueName, StateName, Texts};
 
 /// One call, told turn by turn.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Story {
     /// What it shows, as a sentence.
@@ -47,7 +48,7 @@ pub struct Story {
 }
 
 /// One queue in a story.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoryQueue {
     /// Callers waiting.
@@ -63,7 +64,7 @@ pub struct StoryQueue {
 }
 
 /// One turn. In YAML: a single key, such as `- caller says: "pas"`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub enum Turn {
     /// The caller says something, in the story's language or in a named one.
     #[serde(rename = "caller says")]
@@ -98,7 +99,7 @@ pub enum Turn {
 }
 
 /// What the caller says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Spoken {
     /// In the story's language.
@@ -136,7 +137,7 @@ impl<'de> Visitor<'de> for SpokenVisitor {
 }
 
 /// How many times; `{}` is once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Times {
     /// So many times in a row.
@@ -145,7 +146,7 @@ pub struct Times {
 }
 
 /// What must have come since the caller's last turn. What is left out is not looked at.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Expectation {
     /// Was said: a part of it, upper and lower case alike; `...` stands for anything.
@@ -177,7 +178,7 @@ pub struct Expectation {
 }
 
 /// What an order must say; what is left out is not looked at.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExpectedOrder {
     /// The department.
@@ -197,6 +198,21 @@ pub struct ExpectedOrder {
 /// One or more parts of a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Patterns(pub Vec<String>);
+
+impl JsonSchema for Patterns {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Patterns".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "anyOf": [
+                { "type": "string" },
+                { "type": "array", "items": { "type": "string" } }
+            ]
+        })
+    }
+}
 
 impl<'de> Deserialize<'de> for Patterns {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -26,6 +26,10 @@ const DEPARTMENT: &[(&str, &str)] = &[
         "when it opens next, written out; empty when not within a month",
     ),
     ("wait", "the expected wait in seconds"),
+    (
+        "long_wait",
+        "whether that is so long that the tenant offers a callback",
+    ),
     ("waiting", "how many callers are waiting"),
     ("agents_free", "how many agents could take a call now"),
     ("agents", "how many agents are logged in"),
@@ -47,10 +51,6 @@ pub const VARIABLES: &[Variable] = &[
         name: "tenant",
         parts: &[
             ("id", "its short name"),
-            (
-                "offer_callback_from",
-                "the wait in seconds from which a callback is offered",
-            ),
             (
                 "name",
                 "what it is called aloud, in the language of the call",
@@ -83,6 +83,14 @@ pub const VARIABLES: &[Variable] = &[
         about: "the department that takes everyone who wants a person",
     },
     Variable {
+        name: "callback",
+        parts: &[
+            ("reason", "what the callback is about"),
+            ("reference", "its reference"),
+        ],
+        about: "the callback that this call carries out; empty parts in other calls",
+    },
+    Variable {
         name: "modules",
         parts: &[
             ("callback", "whether callers may be called back"),
@@ -107,7 +115,7 @@ pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "said",
         parts: &[],
-        about: "the caller's words that the last intent was taken from, if any",
+        about: "the caller's words that the last intent was taken from; empty when it came by key",
     },
     Variable {
         name: "now",
@@ -145,4 +153,31 @@ pub const FILTERS: &[(&str, &str)] = &[
 ];
 
 /// Slots that are filled before a flow begins that carries out a callback.
-pub const CALLBACK_SLOTS: &[&str] = &["department", "reason", "reference"];
+pub(super) const CALLBACK_SLOTS: &[&str] = &["department", "reason", "reference"];
+
+#[cfg(test)]
+mod tests {
+    use super::{FILTERS, VARIABLES};
+
+    #[test]
+    fn the_readme_names_everything_that_flows_can_use() {
+        let readme = include_str!("../../flows/README.md");
+        let parts = VARIABLES.iter().flat_map(|variable| variable.parts);
+        let names = VARIABLES.iter().map(|variable| variable.name);
+        for name in names.chain(parts.chain(FILTERS).map(|(name, _)| *name)) {
+            assert!(readme.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_filter_that_is_promised_is_there_when_a_flow_is_played() {
+        let environment = crate::dialog::environment();
+        for (name, about) in FILTERS {
+            let missing = environment
+                .empty_state()
+                .apply_filter(name, &[])
+                .is_err_and(|error| error.kind() == minijinja::ErrorKind::UnknownFilter);
+            assert!(!missing, "{name}: {about}");
+        }
+    }
+}

@@ -4,13 +4,15 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::callbacks::{by, instant};
 use super::problem::read;
 use super::{Problem, Rooms};
-use crate::service::SwitchedNotice;
+use crate::flow::Tenant;
+use crate::service::{ServiceError, SwitchedNotice};
 use crate::words::{TenantId, Texts};
 
 /// A notice to be switched on.
@@ -21,6 +23,20 @@ pub struct NoticeWish {
     pub text: Option<Texts>,
     /// When it ends by itself: `2026-11-24 10:00` in the tenant's zone, or with an offset.
     pub until: Option<String>,
+}
+
+impl NoticeWish {
+    /// Returns when it ends.
+    ///
+    /// # Errors
+    /// When that is no time.
+    pub fn until(&self, tenant: &Tenant) -> Result<Option<Timestamp>, Problem> {
+        let read = |text: &str| {
+            instant(text, &tenant.time_zone)
+                .map_err(|error| Problem::bad("until", error, "write 2026-11-24 10:00"))
+        };
+        self.until.as_deref().map(read).transpose()
+    }
 }
 
 pub(super) async fn list(State(rooms): State<Rooms>) -> Json<Value> {
@@ -35,12 +51,8 @@ pub(super) async fn switch_on(
 ) -> Result<Json<SwitchedNotice>, Problem> {
     let wish: NoticeWish = read(&body)?;
     let id = TenantId(tenant);
-    let zone = (rooms.tenants)(&id).map(|tenant| tenant.time_zone.clone());
-    let until = wish.until.as_deref().map(|text| {
-        instant(text, zone.as_deref().unwrap_or("UTC"))
-            .map_err(|error| Problem::bad("until", error, "write 2026-11-24 10:00"))
-    });
-    let until = until.transpose()?;
+    let tenant = (rooms.tenants)(&id).ok_or_else(|| ServiceError::NoSuchTenant(id.clone()))?;
+    let until = wish.until(&tenant)?;
     let switched = rooms
         .services
         .notice_on(&id, &name, wish.text, until, &by(&headers))

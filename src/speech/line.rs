@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
@@ -19,8 +19,9 @@ const MOST_FRAMES: usize = 50;
 /// The most orders that wait. A newer question replaces an older one, so the oldest may go.
 const MOST_ORDERS: usize = 64;
 
-/// Frames dropped in a row after which the worker counts as lost: one second on top of the queue.
-const LOST_AFTER: u32 = 50;
+/// How long frame after frame may be dropped before the worker counts as lost. It is counted by the
+/// clock: after a stalled network a second of audio may come at once.
+const LOST_AFTER: Duration = Duration::from_secs(1);
 
 /// 20 ms of audio.
 pub(super) type Samples = [i16; FRAME];
@@ -45,6 +46,10 @@ pub(super) struct Waiting {
 }
 
 /// One thing to do next.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is handed over on the stack and never kept"
+)]
 pub(super) enum Next {
     /// An order.
     Order(Order),
@@ -71,7 +76,8 @@ struct Inbox {
     waiting: Waiting,
     /// Samples of a frame that is not complete yet.
     rest: Vec<i16>,
-    dropped_in_a_row: u32,
+    /// Since when every frame has pushed out another.
+    dropping_since: Option<Instant>,
 }
 
 /// The line between one call and its listener.
@@ -134,7 +140,9 @@ impl Line {
                 self.enqueue(&mut inbox, *frame);
             }
             inbox.rest.extend_from_slice(rest);
-            inbox.dropped_in_a_row >= LOST_AFTER
+            inbox
+                .dropping_since
+                .is_some_and(|since| since.elapsed() >= LOST_AFTER)
         };
         if lost {
             self.lose("the recogniser does not keep up");
@@ -145,11 +153,11 @@ impl Line {
     fn enqueue(&self, inbox: &mut Inbox, frame: Samples) {
         let waiting = &mut inbox.waiting;
         if waiting.frames.len() < MOST_FRAMES {
-            inbox.dropped_in_a_row = 0;
+            inbox.dropping_since = None;
         } else {
             waiting.frames.pop_front();
             waiting.first += 1;
-            inbox.dropped_in_a_row += 1;
+            inbox.dropping_since.get_or_insert_with(Instant::now);
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
         waiting.frames.push_back(frame);

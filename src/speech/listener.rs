@@ -41,9 +41,12 @@ enum Task {
     Watch { silence: Duration, quiet: u32 },
 }
 
+/// A recognition of each language of a question that has an engine.
+type Recognitions = Vec<(Language, Box<dyn Recognition>)>;
+
 struct Question {
     listen: Listen,
-    recognitions: Vec<(Language, Box<dyn Recognition>)>,
+    recognitions: Recognitions,
     /// Whether the turn in progress was fed to the recognitions from its beginning.
     fed: bool,
     frames: u32,
@@ -61,12 +64,16 @@ pub(super) struct Listener {
     kept: VecDeque<Samples>,
     before_speech: usize,
     events: VecDeque<EarEvent>,
+    /// When audio came last.
     heard_from: Instant,
+    /// Up to when missing audio was counted as silence.
+    filled_to: Instant,
 }
 
 impl Listener {
     pub(super) fn new(line: Arc<Line>, recognisers: Arc<Recognisers>, turn: Turn) -> Self {
         let before_speech = BEFORE_SPEECH + (line.number % STAGGER) as usize;
+        let now = Instant::now();
         Self {
             line,
             recognisers,
@@ -76,7 +83,8 @@ impl Listener {
             kept: VecDeque::new(),
             before_speech,
             events: VecDeque::new(),
-            heard_from: Instant::now(),
+            heard_from: now,
+            filled_to: now,
         }
     }
 
@@ -88,6 +96,7 @@ impl Listener {
             Next::Order(Order::Deafen) => self.task = Task::Deaf,
             Next::Frame(samples) => {
                 self.heard_from = now;
+                self.filled_to = now;
                 let frame = turn::Frame {
                     voiced: self.vad.is_voice_segment(&samples).unwrap_or(false),
                     level: decibels(&samples),
@@ -106,12 +115,10 @@ impl Listener {
         if !waits || now.saturating_duration_since(self.heard_from) < GAP {
             return;
         }
-        while now.saturating_duration_since(self.heard_from) >= FRAME_TIME {
-            self.heard_from += FRAME_TIME;
+        while now.saturating_duration_since(self.filled_to) >= FRAME_TIME {
+            self.filled_to += FRAME_TIME;
             self.frame([0; FRAME], turn::Frame::SILENT);
         }
-        // The next frame that is missing is missed at once.
-        self.heard_from = now.checked_sub(GAP).unwrap_or(now);
     }
 
     fn frame(&mut self, samples: Samples, frame: turn::Frame) {
@@ -178,7 +185,7 @@ impl Listener {
         }
     }
 
-    fn open(&self, listen: &Listen) -> Result<Vec<(Language, Box<dyn Recognition>)>, String> {
+    fn open(&self, listen: &Listen) -> Result<Recognitions, String> {
         let mut open = Vec::new();
         let mut reason = "no recogniser for the languages of this question".to_owned();
         for language in &listen.languages {

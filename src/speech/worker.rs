@@ -1,5 +1,5 @@
 //! The threads that recognise. Each call stays on one thread; a thread takes what waits of each of
-//! its calls in turn, and recordings to transcribe a second at a time in between.
+//! its calls in turn, and recordings to transcribe piece by piece in between.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,6 +20,9 @@ const GLANCE: Duration = Duration::from_millis(50);
 
 /// How long one piece of work may take before its thread counts as stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(2);
+
+/// How much of a recording is transcribed before live calls have their turn again: 200 ms.
+const PIECE: usize = RATE / 5;
 
 /// The most recordings that wait for one thread.
 const MOST_JOBS: usize = 16;
@@ -93,7 +96,12 @@ impl Worker {
 
     /// Tells the thread that a line has something for it.
     pub(super) fn ring(&self, line: Arc<Line>) {
-        self.desk().ready.push(line);
+        let mut desk = self.desk();
+        if desk.stop {
+            return;
+        }
+        desk.ready.push(line);
+        drop(desk);
         self.bell.notify_one();
     }
 
@@ -118,9 +126,17 @@ impl Worker {
             || (since != 0 && now.saturating_sub(since) > STUCK_AFTER.as_millis() as u64)
     }
 
-    /// Lets the thread end after what it is doing.
+    /// Lets the thread end after what it is doing, and forgets what waits for it.
     pub(super) fn stop(&self) {
-        self.desk().stop = true;
+        let forgotten = {
+            let mut desk = self.desk();
+            desk.stop = true;
+            (
+                std::mem::take(&mut desk.ready),
+                std::mem::take(&mut desk.jobs),
+            )
+        };
+        drop(forgotten);
         self.bell.notify_one();
     }
 
@@ -259,13 +275,13 @@ impl Inside {
         }
     }
 
-    /// Transcribes one second of a recording.
+    /// Transcribes a little of a recording.
     fn transcribe(&mut self) {
         let Some(mut work) = self.job.take().or_else(|| self.next_job()) else {
             return;
         };
         let outcome = self.worker.guarded(|| {
-            let end = (work.done + RATE).min(work.job.samples.len());
+            let end = (work.done + PIECE).min(work.job.samples.len());
             let heard = work.recognition.push(&work.job.samples[work.done..end]);
             work.done = end;
             heard.map(|()| (end == work.job.samples.len()).then(|| work.recognition.finish().text))

@@ -1,4 +1,6 @@
-//! Danish compounds: a known word as the beginning or the end of a longer one.
+//! Compounds, as Danish and its neighbours make them: a known word as the beginning or the end of a longer one.
+
+use crate::words::Language;
 
 /// Second halves of compounds that leave the topic to the first: `pas|fornyelse`, `p|afgift`.
 const TAILS: &str = "fornyelse bestilling tid tider kontor kontoret afdeling afdelingen tømning \
@@ -8,22 +10,31 @@ fejl skema blanket attest prøve tyveri nummer spørgsmål kontrol vagt vagten l
 ordning ydelse konto regning opkrævning person fører beholder bekæmpelse problem problemer plage \
 anmeldelse automat billet zone leder lærer ferie start indskrivning opskrivning skift pleje hjem bolig \
 medarbejder medarbejdere personale mad visitation sagsbehandler bil bane dag kode app login konsulent \
-betaling tjek fradrag procent årsopgørelse besked frist mærke chef formular guide huset hus gang fond";
+betaling tjek fradrag procent årsopgørelse besked frist mærke chef formular guide huset hus gang fond station sted";
 
 /// What a compound may have between its halves.
 const LINKS: [&str; 6] = ["", "s", "e", "er", "te", "n"];
+
+/// Prefixes that make another word, often the opposite: `bestille`, `afbestille`.
+const PREFIXES: [&str; 14] = [
+    "af", "an", "be", "for", "fra", "gen", "ind", "mis", "ned", "op", "over", "paa", "til", "ud",
+];
 
 /// Knows which rests make a compound credible.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Compounds {
     tails: std::collections::BTreeSet<String>,
+    joins: bool,
 }
 
 impl Compounds {
-    /// Prepares the list of ordinary second halves.
-    pub(super) fn new() -> Self {
+    /// Prepares a language; in one that writes its compounds apart there are none.
+    pub(super) fn of(language: Language) -> Self {
+        let tails = if language == Language::DA { TAILS } else { "" };
         Self {
-            tails: TAILS.split_whitespace().map(super::text::fold).collect(),
+            tails: tails.split_whitespace().map(super::text::fold).collect(),
+            joins: ["da", "sv", "no", "nb", "nn", "de", "nl", "is", "fo"]
+                .contains(&language.code()),
         }
     }
 
@@ -37,6 +48,9 @@ impl Compounds {
         known_stem: &str,
         is_known: impl Fn(&str) -> bool,
     ) -> f32 {
+        if !self.joins {
+            return 0.0;
+        }
         let credible = |rest: &str| self.tails.contains(rest) || is_known(rest);
         let mut best: f32 = 0.0;
         for (beginning, whole) in [(known, true), (known_stem, false)] {
@@ -67,8 +81,28 @@ impl Compounds {
             {
                 best = best.max(0.9);
             } else if end.len() >= 5 && front.len() >= 3 && sounds(front) {
-                best = best.max(0.8);
+                // The last part says what the whole is.
+                best = best.max(if end.len() >= 6 { 0.9 } else { 0.8 });
             }
+        }
+        if token.len() >= 5 && known.len() > token.len() + 2 {
+            // "pleje" for "hjemmepleje": worth a question.
+            let front = known.strip_suffix(token).or_else(|| {
+                known_stem
+                    .strip_suffix(token_stem)
+                    .filter(|_| token_stem.len() >= 5)
+            });
+            let is_head = front.is_some_and(|front| !PREFIXES.contains(&front));
+            let inside = match (is_head, known.starts_with(token)) {
+                (true, _) => 0.65,
+                (false, true) => 0.55,
+                (false, false) => 0.0,
+            };
+            best = best.max(inside);
+        }
+        // "beboerparkeringslicens"
+        if known.len() >= 7 && token.contains(known) {
+            best = best.max(0.7);
         }
         best
     }
@@ -84,7 +118,7 @@ mod tests {
     use super::*;
 
     fn part(token: &str, known: &str) -> f32 {
-        let compounds = Compounds::new();
+        let compounds = Compounds::of(Language::DA);
         compounds.part_of(token, token, known, known, |rest| rest == "affald")
     }
 

@@ -1,5 +1,8 @@
 //! Which language was spoken, by the words that only one of them has.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 use super::text::{fold, words};
 use super::vocabulary::Vocabulary;
 use crate::dialog::{Heard, Hypothesis};
@@ -37,6 +40,18 @@ july october zero one two three four five seven eight nine ten eleven twelve thi
 sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred \
 thousand day week month year right correct wrong agent english danish again of course maybe book \
 cancel car school tax job centre center citizen passport licence license i'm i'd don't can't an";
+
+/// Number words of both languages.
+const NUMBERS: &str = "nul en et to tre fire fem seks syv otte ni ti elleve tolv tretten fjorten \
+femten seksten sytten atten nitten tyve tredive fyrre halvtreds tres halvfjerds firs halvfems \
+hundrede tusind zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen \
+fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety \
+hundred thousand";
+
+static EVERYDAY_DANISH: LazyLock<BTreeSet<String>> =
+    LazyLock::new(|| DANISH.split_whitespace().map(fold).collect());
+static EVERYDAY_ENGLISH: LazyLock<BTreeSet<String>> =
+    LazyLock::new(|| ENGLISH.split_whitespace().map(fold).collect());
 
 /// Tells Danish from English, with a confidence from 0 to 1; nothing where the words do not say.
 pub fn language_of(text: &str) -> Option<(Language, f32)> {
@@ -80,12 +95,10 @@ pub fn choose<'a>(
         let unknown = hypothesis.text.matches("[unk]").count() as f32;
         let understood = vocabulary.understand(&hypothesis.text, hypothesis.language);
         let sense = understood.best().map_or(0.0, |best| best.score);
-        let everyday = share(&said, hypothesis.language).unwrap_or(0.0);
-        let known = said
-            .iter()
-            .filter(|word| vocabulary.knows(word, hypothesis.language))
-            .count();
-        let plausible = (everyday + known as f32 / said.len() as f32).min(1.0);
+        let explained = said.iter().filter(|word| {
+            vocabulary.knows(word, hypothesis.language) || is_carrier(word, hypothesis.language)
+        });
+        let plausible = explained.count() as f32 / said.len() as f32;
         let confidence = hypothesis.confidence.clamp(0.0, 1.0);
         let mut worth = CONFIDENCE * confidence + SENSE * sense + PLAUSIBLE * plausible;
         worth *= said.len() as f32 / (said.len() as f32 + unknown);
@@ -99,14 +112,28 @@ pub fn choose<'a>(
     best.map(|(hypothesis, _)| hypothesis)
 }
 
+/// Tells whether a word is one that carries a wish. Numbers are none: they are what a recogniser of
+/// the wrong language makes of noise.
+fn is_carrier(word: &str, language: Language) -> bool {
+    let word = fold(word);
+    let (everyday, both) = match language {
+        Language::DA => (&*EVERYDAY_DANISH, "i for at hr fru"),
+        Language::EN => (&*EVERYDAY_ENGLISH, "i to for at with a me so"),
+        _ => return false,
+    };
+    let number = NUMBERS
+        .split_whitespace()
+        .any(|number| fold(number) == word);
+    !number && (everyday.contains(&word) || both.split(' ').any(|other| other == word))
+}
+
 /// Tells which share of the words is everyday in a language; nothing for no words.
 fn share(words: &[String], language: Language) -> Option<f32> {
-    let list = match language {
-        Language::DA => DANISH,
-        Language::EN => ENGLISH,
-        _ => "",
+    let everyday = match language {
+        Language::DA => &*EVERYDAY_DANISH,
+        Language::EN => &*EVERYDAY_ENGLISH,
+        _ => return (!words.is_empty()).then_some(0.0),
     };
-    let everyday: std::collections::BTreeSet<String> = list.split_whitespace().map(fold).collect();
     let known = words
         .iter()
         .filter(|word| everyday.contains(&fold(word)))

@@ -17,18 +17,28 @@ const SHARED: f32 = 0.12;
 const PHRASE_SHARE: f32 = 0.5;
 /// The likeness to an example below which it says nothing.
 const EXAMPLE_SHARE: f32 = 0.35;
+/// How many words of others may stand inside an idiom: "ring lige her mig op".
+const IDIOM_GAP: usize = 2;
+/// What a name is worth that is a mere carrier word, such as `person`.
+const CARRIER_ALONE: f32 = 0.75;
+/// What remains of a word that another intent has in a longer phrase heard in full.
+const OVERSHADOWED: f32 = 0.5;
 /// What a carrier word weighs inside a phrase.
-const CARRIER: f32 = 0.3;
+const CARRIER: f32 = 0.6;
 /// What another intent's strong word weighs inside an example.
 const STRONG_ELSEWHERE: f32 = 0.3;
 /// What a word that no intent knows weighs against an example.
 const UNKNOWN: f32 = 0.5;
-/// What a phrase of everyday words is worth amid others.
+/// What two everyday words are worth amid others.
 const LITERAL_AMID: f32 = 0.6;
+/// What three and more of them are worth amid others.
+const LITERAL_LONG: f32 = 0.85;
 
 /// One reason for an intent.
 struct Contribution {
     amount: f32,
+    /// Whether it is a name or topic that was heard in full.
+    whole: bool,
     tokens: Vec<usize>,
     why: String,
 }
@@ -44,6 +54,8 @@ pub(super) fn understand(
     for term in &index.terms {
         let contribution = if term.parts.is_empty() {
             literal(term, tokens)
+        } else if term.idiom {
+            idiom(term, tokens)
         } else if term.kind == Kind::Example {
             example(index, intents.len(), term, tokens, hits)
         } else {
@@ -53,6 +65,7 @@ pub(super) fn understand(
             list.push(contribution);
         }
     }
+    overshadow(&mut reasons);
     let mut ranked: Vec<(i8, Match)> = intents
         .iter()
         .zip(reasons)
@@ -75,6 +88,30 @@ pub(super) fn understand(
     Understanding {
         ranked: ranked.into_iter().map(|(_, found)| found).collect(),
         verdict,
+    }
+}
+
+/// Lessens what one intent makes of a word that belongs to a longer phrase of another:
+/// "card" in "health card".
+fn overshadow(reasons: &mut [Vec<Contribution>]) {
+    let whole: Vec<(usize, Vec<usize>)> = reasons
+        .iter()
+        .enumerate()
+        .flat_map(|(intent, list)| list.iter().map(move |reason| (intent, reason)))
+        .filter(|(_, reason)| reason.whole && reason.tokens.len() > 1)
+        .map(|(intent, reason)| (intent, reason.tokens.clone()))
+        .collect();
+    for (intent, list) in reasons.iter_mut().enumerate() {
+        for reason in list {
+            let covered = whole.iter().any(|(other, tokens)| {
+                *other != intent
+                    && tokens.len() > reason.tokens.len()
+                    && reason.tokens.iter().all(|at| tokens.contains(at))
+            });
+            if covered {
+                reason.amount *= OVERSHADOWED;
+            }
+        }
     }
 }
 
@@ -167,6 +204,18 @@ fn strong(
     if share < PHRASE_SHARE {
         return None;
     }
+    // "tid" does not stand for "aflyse tid" where "aflyse" is a name of its own.
+    let key = |part: usize| index.names.contains(&(term.intent, part));
+    if term.parts.len() > 1
+        && share < 0.8
+        && term.parts.iter().any(|&part| key(part))
+        && !term
+            .parts
+            .iter()
+            .any(|&part| key(part) && hits[part].is_some())
+    {
+        return None;
+    }
     let base = if term.kind == Kind::Word { WORD } else { TOPIC };
     let sharers = match term.parts.as_slice() {
         [only] => index.entries[*only].strong.len(),
@@ -180,6 +229,10 @@ fn strong(
         }
         _ => 1,
     };
+    let base = match term.parts.as_slice() {
+        [only] if index.entries[*only].weight != Weight::Content => base * CARRIER_ALONE,
+        _ => base,
+    };
     let rarity = 1.0 / (1.0 + SHARED * sharers.saturating_sub(1) as f32);
     let kind = if term.kind == Kind::Word {
         "word"
@@ -187,10 +240,36 @@ fn strong(
         "topic"
     };
     Some(Contribution {
+        whole: share >= 0.95,
         amount: base * share * rarity,
         why: format!("'{}' ~ {kind} '{}'", quote(tokens, &covered), term.phrase),
         tokens: covered,
     })
+}
+
+/// Weighs a phrase such as "ring mig op": all its words in order, with few others between.
+fn idiom(term: &Term, tokens: &[Token]) -> Option<Contribution> {
+    let covered = (0..tokens.len()).find_map(|start| in_order(term, tokens, start))?;
+    let base = if term.kind == Kind::Word { WORD } else { TOPIC };
+    let carrier = covered.len() == 1 && tokens[covered[0]].weight != Weight::Content;
+    Some(Contribution {
+        amount: if carrier { base * CARRIER_ALONE } else { base },
+        whole: true,
+        why: format!("'{}' ~ '{}'", quote(tokens, &covered), term.phrase),
+        tokens: covered,
+    })
+}
+
+/// Finds the words of an idiom that begins at a token.
+fn in_order(term: &Term, tokens: &[Token], start: usize) -> Option<Vec<usize>> {
+    let mut covered: Vec<usize> = Vec::new();
+    for word in &term.sequence {
+        let from = covered.last().map_or(start, |last| last + 1);
+        let gap = if covered.is_empty() { 0 } else { IDIOM_GAP };
+        let until = (from + gap + 1).min(tokens.len());
+        covered.push((from..until).find(|&at| tokens[at].word.stem == *word)?);
+    }
+    Some(covered)
 }
 
 /// Weighs an example by the telling words that it and the caller share.
@@ -201,16 +280,14 @@ fn example(
     tokens: &[Token],
     hits: &[Option<Hit>],
 ) -> Option<Contribution> {
+    let rarity = |part: usize| {
+        let sharers = index.entries[part].anywhere.len().max(1) as f32;
+        (1.0 + intents as f32 / sharers).ln() / (1.0 + intents as f32).ln()
+    };
     let weigh = |part: usize| {
-        let entry = &index.entries[part];
-        let rarity = (1.0 + intents as f32 / entry.anywhere.len().max(1) as f32).ln()
-            / (1.0 + intents as f32).ln();
-        let strong_elsewhere = !entry.strong.is_empty() && !entry.strong.contains(&term.intent);
-        if strong_elsewhere {
-            rarity * STRONG_ELSEWHERE
-        } else {
-            rarity
-        }
+        let strong = &index.entries[part].strong;
+        let elsewhere = !strong.is_empty() && !strong.contains(&term.intent);
+        rarity(part) * if elsewhere { STRONG_ELSEWHERE } else { 1.0 }
     };
     let (mut all, mut found, mut covered) = (0.0, 0.0, Vec::new());
     for &part in &term.parts {
@@ -224,13 +301,14 @@ fn example(
         .iter()
         .enumerate()
         .filter(|(at, token)| token.weight == Weight::Content && !covered.contains(at))
-        .map(|(_, token)| token.entry.map_or(UNKNOWN, weigh))
+        .map(|(_, token)| token.entry.map_or(UNKNOWN, rarity))
         .sum();
     let (recall, precision) = (found / all, found / (found + said));
     let likeness = 2.0 * recall * precision / (recall + precision);
     // Written so that 0/0 says nothing too.
     if likeness >= EXAMPLE_SHARE {
         Some(Contribution {
+            whole: false,
             amount: EXAMPLE * likeness,
             why: format!("'{}' ~ example '{}'", quote(tokens, &covered), term.phrase),
             tokens: covered,
@@ -249,8 +327,8 @@ fn literal(term: &Term, tokens: &[Token]) -> Option<Contribution> {
     let from = tokens.windows(length).position(|window| {
         window
             .iter()
-            .zip(&term.literal)
-            .all(|(token, word)| token.word.folded == *word)
+            .zip(&term.literal_stems)
+            .all(|(token, word)| token.word.stem == *word)
     })?;
     let covered: Vec<usize> = (from..from + length).collect();
     let others = tokens
@@ -263,10 +341,12 @@ fn literal(term: &Term, tokens: &[Token]) -> Option<Contribution> {
     let amount = match (length, others) {
         (_, 0) => WORD,
         (1, _) => return None,
+        (3.., _) => TOPIC * LITERAL_LONG,
         (_, others) if others <= length => TOPIC * LITERAL_AMID.max(1.0 - 0.1 * others as f32),
         _ => TOPIC * LITERAL_AMID,
     };
     Some(Contribution {
+        whole: false,
         amount,
         why: format!("'{}' = '{}'", quote(tokens, &covered), term.phrase),
         tokens: covered,

@@ -47,6 +47,7 @@ impl Stems {
     pub(super) fn stem(&self, word: &str) -> Stemmed {
         let word = match self.language {
             Language::EN => british(word),
+            Language::DA => full_ending(word),
             _ => word.to_owned(),
         };
         let stem = match &self.stemmer {
@@ -75,6 +76,18 @@ fn british(word: &str) -> String {
     }
 }
 
+/// Writes the vowel that Danish drops: `centret`, `centrene` → `center`.
+fn full_ending(word: &str) -> String {
+    for ending in ["trenes", "trene", "trets", "tret", "terets", "teret"] {
+        if let Some(head) = word.strip_suffix(ending)
+            && head.len() >= 4
+        {
+            return format!("{head}ter");
+        }
+    }
+    word.to_owned()
+}
+
 /// Brings nouns and verbs together that Snowball keeps apart.
 fn danish_root(folded: &str, stem: &str) -> String {
     for ending in [
@@ -94,14 +107,18 @@ fn danish_root(folded: &str, stem: &str) -> String {
             return format!("{head}er");
         }
     }
-    for ending in ["ningsfrist", "ning", "ing", "els"] {
+    for ending in ["ning", "ing", "els"] {
         if let Some(head) = stem.strip_suffix(ending)
             && head.len() >= 3
         {
             return single_end(head);
         }
     }
-    stem.to_owned()
+    // "pladsen" keeps the s that "plads" loses.
+    match stem.strip_suffix('s') {
+        Some(head) if head.len() >= 5 => head.to_owned(),
+        _ => stem.to_owned(),
+    }
 }
 
 /// Takes one of two equal consonants off the end: `bestill` → `bestil`.
@@ -126,6 +143,8 @@ mod tests {
             ["kørekort", "kørekortet", "kørekortene"],
             ["åbningstid", "åbningstider", "åbningstiderne"],
             ["rotte", "rotter", "rotterne"],
+            ["jobcenter", "jobcentret", "jobcenteret"],
+            ["jobcenter", "jobcentret", "jobcenteret"],
         ] {
             let all = forms.map(|form| stems.stem(form).stem);
             assert!(all.iter().all(|stem| *stem == all[0]), "{all:?}");
@@ -143,6 +162,8 @@ mod tests {
             ["parkerer", "parkeringen"],
             ["aflyse", "aflysning"],
             ["fornye", "fornyelse"],
+            ["genbrugsplads", "genbrugspladsen"],
+            ["genbrugsplads", "genbrugspladsen"],
         ] {
             assert_eq!(
                 stems.stem(verb).root,

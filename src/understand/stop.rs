@@ -1,5 +1,6 @@
 //! Words that say nothing about what a caller wants.
 
+use super::stem::{Stemmed, Stems};
 use crate::words::Language;
 
 /// Words that only hold a sentence together.
@@ -10,17 +11,18 @@ til fra med for om ved hos over under efter før mellem mod uden ad op ned ud in
 fordi også ikke jo nok bare lige nu her jamen altså dog kun øh øhm hm hmm nå ja jo nej tak okay ok hej \
 goddag dav halløj hallo farvel godmorgen man nogen noget nogle ingen intet alle alt denne dette disse \
 hvad hvem hvor hvordan hvornår hvorfor hvilken hvilket hvilke mon vel få får fået fik tage tager gå \
-går gik gøre gør gjort gjorde passer passe mere meget mest lidt anden andet andre sådan selv igen \
+går gik gøre gør gjort gjorde passer passe mere meget mest lidt anden andet andre have sådan selv igen \
 blive end hele hel helt sagde sagt siger hvilken";
 
 /// Words that callers wrap their wish in; they count only inside a tenant's own phrases.
 const DANISH_CARRIER: &str = "gerne tale snakke stille stilles omstille omstillet ønsker vide høre \
 spørge spørgsmål spørg problem problemer brug bruge hjælp hjælpe vedrørende angående handler drejer \
-ringer ringe kontakt kontakte kommune kommunen fat muligt mulighed venligst god dag prøve prøver sag \
+ringer ringe ring ringes ringet kontakt kontakte kommune kommunen fat muligt mulighed venligst god dag prøve prøver sag \
 sagen ny nyt nye lave finde se komme kommer andre ting tænkt tror ved måske egentlig virkelig sidste \
 uge år dage gang time bedt brev fået dreje snart hurtigst sige række forbindelse forbundet videre \
 person personer nemlig stadig allerede siden kigge undersøge oplyse oplysninger oplysning information \
-have går nærmere ordne ordnet klare";
+tilbage går nærmere ordne ordnet klare navn hedder virke virker fungerer skift skifte ændre bestille bestil starte begynde begynd tid tider nul to tre fire fem seks syv otte ni ti elleve tolv tyve tredive \
+hundrede tusind første anden tredje";
 
 const ENGLISH_FUNCTION: &str = "i you he she we they it me him her us them my your his its our their \
 mine yours a an the and or but that this these those is are was were be been being am have has had \
@@ -36,7 +38,17 @@ ask question questions problem problems help helped regarding concerning calling
 trying try could possible someone somebody anyone reach contact council municipality day case new old \
 make find see tell something anything think thing things maybe really last week year years days time \
 soon still already since information details letter check sort person people apply give take look \
-department office desk line";
+department office desk line back name named work working book change start begin time zero two three four five six seven eight nine ten eleven twelve twenty \
+hundred thousand first second third";
+
+/// Words that never tell two phrases apart.
+const ARTICLES: [&str; 8] = ["a", "an", "the", "en", "et", "den", "det", "de"];
+
+/// Words that make another verb of the one before them: `læg på`, `hang up`.
+const PARTICLES: [&str; 23] = [
+    "op", "paa", "af", "ud", "ind", "til", "fra", "om", "over", "ned", "tilbage", "igen", "on",
+    "off", "up", "out", "in", "down", "away", "back", "again", "through", "forbi",
+];
 
 /// How much a word says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +65,7 @@ pub(super) enum Weight {
 #[derive(Clone, Debug, Default)]
 pub(super) struct StopWords {
     function: std::collections::BTreeSet<String>,
+    /// Carriers by their stems too: `tal` like `tale`.
     carrier: std::collections::BTreeSet<String>,
 }
 
@@ -64,18 +77,32 @@ impl StopWords {
             Language::EN => (ENGLISH_FUNCTION, ENGLISH_CARRIER),
             _ => ("", ""),
         };
-        let set = |list: &str| list.split_whitespace().map(super::text::fold).collect();
-        Self {
-            function: set(function),
-            carrier: set(carrier),
+        let stems = Stems::of(language);
+        let mut all = Self::default();
+        all.function
+            .extend(function.split_whitespace().map(super::text::fold));
+        for word in carrier.split_whitespace() {
+            let word = stems.stem(word);
+            all.carrier.extend([word.folded, word.stem]);
         }
+        all
     }
 
-    /// Weighs a folded word.
-    pub(super) fn weigh(&self, folded: &str) -> Weight {
-        if self.function.contains(folded) {
+    /// Tells whether a folded word is a particle.
+    pub(super) fn is_particle(&self, folded: &str) -> bool {
+        PARTICLES.contains(&folded)
+    }
+
+    /// Tells whether a folded word is an article.
+    pub(super) fn is_article(&self, folded: &str) -> bool {
+        ARTICLES.contains(&folded)
+    }
+
+    /// Weighs a word.
+    pub(super) fn weigh(&self, word: &Stemmed) -> Weight {
+        if self.function.contains(&word.folded) {
             Weight::Function
-        } else if self.carrier.contains(folded) {
+        } else if self.carrier.contains(&word.folded) || self.carrier.contains(&word.stem) {
             Weight::Carrier
         } else {
             Weight::Content

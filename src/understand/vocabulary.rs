@@ -17,6 +17,11 @@ pub struct Vocabulary {
     languages: BTreeMap<Language, Index>,
 }
 
+/// The likeness of words with one root: `flytte`, `flytning`.
+const RELATED: f32 = 0.92;
+/// The likeness of a short stem in a form that may as well be another word's: `læg`, `læge`.
+const DUBIOUS_FORM: f32 = 0.7;
+
 /// How strong a sign of its intent a term is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
@@ -38,6 +43,8 @@ pub(super) struct Index {
     stop: StopWords,
     compounds: Compounds,
     hints: BTreeSet<String>,
+    /// Intents and entries that are a name or topic by themselves.
+    pub(super) names: BTreeSet<(usize, usize)>,
 }
 
 /// One phrase of one intent.
@@ -50,12 +57,20 @@ pub(super) struct Term {
     pub(super) parts: Vec<usize>,
     /// All its words, folded: a term without telling words is matched as a whole.
     pub(super) literal: Vec<String>,
+    /// The same without inflection.
+    pub(super) literal_stems: Vec<String>,
+    /// The same without articles.
+    pub(super) sequence: Vec<String>,
+    /// Whether it consists of everyday words, so that only all of them together tell anything.
+    pub(super) idiom: bool,
 }
 
 /// One stem that occurs in a term.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    word: Stemmed,
+    stem: String,
+    /// The words of the tenant that have this stem, folded.
+    forms: Vec<String>,
     pub(super) weight: Weight,
     /// The intents that have it in a name or topic.
     pub(super) strong: BTreeSet<usize>,
@@ -82,6 +97,16 @@ pub(super) struct Hit {
     pub(super) from: usize,
     /// The token after the last.
     pub(super) until: usize,
+}
+
+impl Entry {
+    /// Tells how sure a word with this stem is this word.
+    fn likeness_of_form(&self, word: &Stemmed) -> f32 {
+        let ending = word.folded.strip_prefix(self.stem.as_str());
+        let verbal = matches!(ending, Some("e" | "ede" | "te" | "ed" | "d" | "ing"));
+        let dubious = self.stem.len() <= 4 && verbal && !self.forms.contains(&word.folded);
+        if dubious { DUBIOUS_FORM } else { 1.0 }
+    }
 }
 
 impl Vocabulary {
@@ -145,7 +170,7 @@ impl Index {
     fn of(language: Language) -> Self {
         Self {
             stop: StopWords::of(language),
-            compounds: Compounds::new(),
+            compounds: Compounds::of(language),
             ..Self::default()
         }
     }
@@ -158,14 +183,30 @@ impl Index {
         if kind != Kind::Example {
             self.hints.insert(raw.join(" "));
         }
+        let stemmed: Vec<(Stemmed, Weight)> = raw
+            .iter()
+            .map(|raw_word| {
+                let word = stems.stem(raw_word);
+                let weight = self.stop.weigh(&word);
+                (word, weight)
+            })
+            .collect();
+        let count = |sought: Weight| stemmed.iter().filter(|(_, w)| *w == sought).count();
+        let (content, carriers) = (count(Weight::Content), count(Weight::Carrier));
+        let ends_in_particle = stemmed
+            .last()
+            .is_some_and(|(word, _)| self.stop.is_particle(&word.folded));
+        // In "ring mig op" and "læg på" it is the small words that tell.
+        let idiom = kind != Kind::Example
+            && (content == 0 && carriers > 0 || ends_in_particle && content + carriers == 1);
+        let small_words_tell = kind != Kind::Example && (idiom || content + carriers == 1);
         let mut parts = Vec::new();
-        for raw_word in &raw {
-            let word = stems.stem(raw_word);
-            let weight = self.stop.weigh(&word.folded);
+        for (word, weight) in stemmed {
             let telling = match (weight, kind) {
                 (Weight::Content, _) => true,
                 (Weight::Carrier, Kind::Word | Kind::Topic) => true,
-                (Weight::Carrier, Kind::Example) | (Weight::Function, _) => false,
+                (Weight::Carrier, Kind::Example) => false,
+                (Weight::Function, _) => small_words_tell && !self.stop.is_article(&word.folded),
             };
             if !telling {
                 continue;
@@ -179,18 +220,35 @@ impl Index {
                 parts.push(entry);
             }
         }
+        let idiom = idiom && parts.len() > 1;
+        if let ([only], true) = (parts.as_slice(), kind != Kind::Example) {
+            self.names.insert((intent, *only));
+        }
         let literal = raw.iter().map(|word| fold(word)).collect();
+        let literal_stems = raw.iter().map(|word| stems.stem(word).stem).collect();
+        let told = raw.iter().map(|word| stems.stem(word));
+        let sequence = told
+            .filter(|word| !self.stop.is_article(&word.folded))
+            .map(|word| word.stem)
+            .collect();
         self.terms.push(Term {
             intent,
             kind,
             phrase: phrase.to_owned(),
             parts,
             literal,
+            literal_stems,
+            sequence,
+            idiom,
         });
     }
 
     fn entry(&mut self, word: Stemmed, weight: Weight) -> usize {
         if let Some(&known) = self.by_stem.get(&word.stem) {
+            let forms = &mut self.entries[known].forms;
+            if !forms.contains(&word.folded) {
+                forms.push(word.folded);
+            }
             return known;
         }
         let number = self.entries.len();
@@ -200,7 +258,8 @@ impl Index {
             .or_default()
             .push(number);
         self.entries.push(Entry {
-            word,
+            stem: word.stem,
+            forms: vec![word.folded],
             weight,
             strong: BTreeSet::new(),
             anywhere: BTreeSet::new(),
@@ -219,12 +278,12 @@ impl Index {
                 let word = stems.stem(&raw);
                 let weight = match word.folded.chars().next() {
                     Some(first) if first.is_ascii_digit() => Weight::Function,
-                    _ => self.stop.weigh(&word.folded),
+                    _ => self.stop.weigh(&word),
                 };
-                let entry = match weight {
-                    Weight::Function => None,
-                    Weight::Carrier | Weight::Content => self.by_stem.get(&word.stem).copied(),
-                };
+                let entry = self.by_stem.get(&word.stem).copied().filter(|&entry| {
+                    // A function word is never an inflected form of another word.
+                    weight != Weight::Function || self.entries[entry].weight == Weight::Function
+                });
                 Token {
                     raw,
                     word,
@@ -246,14 +305,28 @@ impl Index {
         for (from, token) in tokens.iter().enumerate() {
             let until = from + 1;
             if let Some(entry) = token.entry {
+                let likeness = self.entries[entry].likeness_of_form(&token.word);
                 note(
                     entry,
                     Hit {
-                        likeness: 1.0,
+                        likeness,
                         from,
                         until,
                     },
                 );
+                // "parkere" has the stem of "park" but the root of "parkering".
+                if token.word.root != token.word.stem {
+                    for &relative in self.roots.get(&token.word.root).into_iter().flatten() {
+                        note(
+                            relative,
+                            Hit {
+                                likeness: RELATED,
+                                from,
+                                until,
+                            },
+                        );
+                    }
+                }
             } else if token.weight == Weight::Content {
                 for (entry, likeness) in self.guesses(token) {
                     note(
@@ -277,7 +350,11 @@ impl Index {
                     continue;
                 }
                 let joined: String = neighbours.iter().map(|t| t.word.folded.as_str()).collect();
-                for (entry, likeness) in self.joined(&joined) {
+                // "at bestille" is no bad "afbestille".
+                let guess = neighbours
+                    .iter()
+                    .all(|token| token.weight != Weight::Function);
+                for (entry, likeness) in self.joined(&joined, guess) {
                     note(
                         entry,
                         Hit {
@@ -295,7 +372,7 @@ impl Index {
     /// Finds entries that a word resembles although it is none of them.
     fn guesses(&self, token: &Token) -> Vec<(usize, f32)> {
         if let Some(relatives) = self.roots.get(&token.word.root) {
-            return relatives.iter().map(|&entry| (entry, 0.92)).collect();
+            return relatives.iter().map(|&entry| (entry, RELATED)).collect();
         }
         let known = |rest: &str| rest.len() >= 4 && self.by_stem.contains_key(rest);
         let telling = self
@@ -305,23 +382,25 @@ impl Index {
             .filter(|(_, e)| e.weight == Weight::Content);
         telling
             .filter_map(|(number, entry)| {
-                let alike = resemblance(&token.word.folded, &entry.word.folded)
-                    .max(resemblance(&token.word.stem, &entry.word.stem) * 0.97);
-                let part = self.compounds.part_of(
-                    &token.word.folded,
-                    &token.word.stem,
-                    &entry.word.folded,
-                    &entry.word.stem,
-                    known,
-                );
-                let likeness = f32::max(alike, part);
+                let mut likeness = resemblance(&token.word.stem, &entry.stem);
+                for form in &entry.forms {
+                    let alike = resemblance(&token.word.folded, form);
+                    let part = self.compounds.part_of(
+                        &token.word.folded,
+                        &token.word.stem,
+                        form,
+                        &entry.stem,
+                        known,
+                    );
+                    likeness = likeness.max(alike).max(part);
+                }
                 (likeness > 0.0).then_some((number, likeness))
             })
             .collect()
     }
 
-    /// Finds entries that neighbours make together: `bygge sag`.
-    fn joined(&self, joined: &str) -> Vec<(usize, f32)> {
+    /// Finds entries that neighbours make together: `bygge sag`; near misses only as a `guess`.
+    fn joined(&self, joined: &str, guess: bool) -> Vec<(usize, f32)> {
         if joined.len() < 6 {
             return Vec::new();
         }
@@ -332,21 +411,22 @@ impl Index {
             .filter(|(_, e)| e.weight == Weight::Content);
         telling
             .filter_map(|(number, entry)| {
-                let word = &entry.word;
-                let likeness = if joined == word.folded || joined == word.stem {
+                let is_form = |form: &String| form == joined;
+                let likeness = if joined == entry.stem || entry.forms.iter().any(is_form) {
                     0.97
-                } else if joined.len() >= 8 && joined.starts_with(&word.stem) {
+                } else if entry.stem.len() >= 6
+                    && joined.starts_with(&entry.stem)
+                    && joined.len() <= entry.stem.len() + 3
+                {
                     // With an ending: `borger servicen`.
-                    let ending = joined.len() - word.stem.len();
-                    if word.stem.len() >= 6 && ending <= 3 {
-                        0.9
-                    } else {
-                        0.0
-                    }
-                } else if word.folded.len() >= 8 {
-                    resemblance(joined, &word.folded) * 0.9
-                } else {
+                    0.9
+                } else if !guess {
                     0.0
+                } else {
+                    let long = entry.forms.iter().filter(|form| form.len() >= 8);
+                    long.map(|form| resemblance(joined, form))
+                        .fold(0.0, f32::max)
+                        * 0.9
                 };
                 (likeness > 0.0).then_some((number, likeness))
             })

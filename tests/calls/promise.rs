@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
-use street::phone::{Answering, Happening, Phone};
-use street::smtp::Manner;
+use street::asterisk::Block;
+use street::phone::{Answering, Phone};
+use street::smtp::{Mail, Manner};
 use street::{caller, tone};
 
 use crate::house::{CLOSED, HOLIDAY, House, OPEN, SOON, open, open_with};
+
+/// Tells whether a mail names a reference.
+fn tells(mail: &Mail, reference: &str) -> bool {
+    mail.subject().contains(reference) || mail.text().contains(reference)
+}
 
 /// A caller leaves a message by voice after choosing by keys, and hears the reference.
 async fn leave_message(house: &House, phone: &Phone, town: &str) -> String {
@@ -14,15 +20,24 @@ async fn leave_message(house: &House, phone: &Phone, town: &str) -> String {
     house.press_to(&call, "1", "closed").await;
     let mark = house.hotline.journal().mark();
     call.press_all("2").await.unwrap();
-    house.line(mark, |line| !line["command"]["record"].is_null()).await;
+    house
+        .line(mark, |line| !line["command"]["record"].is_null())
+        .await;
     // The beep is the only pure tone.
     call.hear_tone(440.0, SOON).await.unwrap();
-    call.say(&caller::danish("mit pas er blevet væk").unwrap()).await.unwrap();
+    call.say(&caller::danish("mit pas er blevet væk").unwrap())
+        .await
+        .unwrap();
     call.press_all("#").await.unwrap();
     let slot = house
-        .line(mark, |line| line["command"]["note"]["slot"]["name"] == "reference")
+        .line(mark, |line| {
+            line["command"]["note"]["slot"]["name"] == "reference"
+        })
         .await;
-    slot["command"]["note"]["slot"]["value"].as_str().unwrap().to_owned()
+    slot["command"]["note"]["slot"]["value"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[tokio::test]
@@ -31,16 +46,34 @@ async fn a_message_left_out_of_hours_arrives_as_a_mail_with_a_playable_wav() {
     for town in [CLOSED, HOLIDAY] {
         let phone = Phone::new("20304050").unwrap();
         let reference = leave_message(&house, &phone, town).await;
-        let mail = house.mail.mail(SOON, |mail| mail.raw_contains(&reference)).await.unwrap();
-        assert!(mail.header("To").unwrap().contains("borgerservice@"), "{:?}", mail.header("To"));
+        let mail = house
+            .mail
+            .mail(SOON, |mail| tells(mail, &reference))
+            .await
+            .unwrap();
+        assert!(
+            mail.header("To").unwrap().contains("borgerservice@"),
+            "{:?}",
+            mail.header("To")
+        );
         assert!(mail.text().contains("+4520304050") || mail.text().contains("20 30 40 50"));
         let attachments = mail.attachments();
-        let wav = attachments.iter().find(|file| file.name.ends_with(".wav")).unwrap();
+        let wav = attachments
+            .iter()
+            .find(|file| file.name.ends_with(".wav"))
+            .unwrap();
         let mut reader = hound::WavReader::new(wav.bytes.as_slice()).unwrap();
-        assert_eq!((reader.spec().sample_rate, reader.spec().channels), (8000, 1));
+        assert_eq!(
+            (reader.spec().sample_rate, reader.spec().channels),
+            (8000, 1)
+        );
         let samples: Vec<i16> = reader.samples().map(Result::unwrap).collect();
         assert!(samples.len() > 8000, "{} samples", samples.len());
-        assert!(tone::level(&samples) > -40.0, "{} dB", tone::level(&samples));
+        assert!(
+            tone::level(&samples) > -40.0,
+            "{} dB",
+            tone::level(&samples)
+        );
     }
 }
 
@@ -52,7 +85,9 @@ async fn a_caller_who_hangs_up_while_recording_has_left_a_message_all_the_same()
     house.press_to(&call, "1", "closed").await;
     call.press_all("2").await.unwrap();
     call.hear_tone(440.0, SOON).await.unwrap();
-    call.say(&caller::danish("mit pas er blevet væk").unwrap()).await.unwrap();
+    call.say(&caller::danish("mit pas er blevet væk").unwrap())
+        .await
+        .unwrap();
     call.hang_up().unwrap();
     let mail = house.mail.mail(SOON, |_| true).await.unwrap();
     assert_eq!(mail.attachments().len(), 1);
@@ -67,11 +102,20 @@ async fn order_callback(house: &House, phone: &Phone, department: &str) -> Strin
     house.press_to(&call, "1", "time").await;
     call.press_all("1").await.unwrap();
     let slot = house
-        .line(mark, |line| line["command"]["note"]["slot"]["name"] == "reference")
+        .line(mark, |line| {
+            line["command"]["note"]["slot"]["name"] == "reference"
+        })
         .await;
-    house.hotline.state_reached(mark, "noted", SOON).await.unwrap();
+    house
+        .hotline
+        .state_reached(mark, "noted", SOON)
+        .await
+        .unwrap();
     call.hang_up().unwrap();
-    slot["command"]["note"]["slot"]["value"].as_str().unwrap().to_owned()
+    slot["command"]["note"]["slot"]["value"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 /// Puts a caller into a queue whose agent does not answer, until the wait is long.
@@ -81,14 +125,28 @@ async fn keep_waiting(house: &House, queue_key: &str) -> (Phone, street::phone::
     let call = house.call(&phone, OPEN).await;
     call.press_all(queue_key).await.unwrap();
     house.in_queue(&call).await;
-    house
-        .line(0, |line| {
-            let queues = line["event"]["facts"]["queues"].as_object();
-            queues.is_some_and(|queues| {
-                queues.values().any(|queue| queue["longest_wait"].as_u64() >= Some(3))
-            })
-        })
-        .await;
+    let long = async {
+        loop {
+            let queues = house
+                .asterisk
+                .ami()
+                .list("QueueSummary", &[])
+                .await
+                .unwrap();
+            let waits = |queue: &Block| {
+                queue
+                    .get("LongestHoldTime")
+                    .and_then(|time| time.parse().ok())
+                    .unwrap_or(0)
+            };
+            // Longer than the wait that counts as long by more than Hotline's own look at queues.
+            if queues.iter().any(|queue| waits(queue) >= 5) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(SOON, long).await.unwrap();
     (phone, call)
 }
 
@@ -96,11 +154,15 @@ async fn keep_waiting(house: &House, queue_key: &str) -> (Phone, street::phone::
 async fn when_the_wait_is_long_a_callback_is_ordered_and_the_caller_is_rung_and_connected() {
     let house = open().await;
     let citizen = Phone::new("20304050").unwrap();
-    house.asterisk.route("20304050", citizen.port()).await.unwrap();
+    house
+        .asterisk
+        .route("+4520304050", citizen.port())
+        .await
+        .unwrap();
     let (_waiting, waiting_call) = keep_waiting(&house, "1").await;
     order_callback(&house, &citizen, "1").await;
     // The queue becomes short: whoever waited gives up, and the agent is there again.
-    house.agent.set_answering(Answering::At_once());
+    house.agent.set_answering(Answering::After(Duration::ZERO));
     waiting_call.hang_up().unwrap();
     let rung = citizen.rings(SOON).await.unwrap();
     rung.hear_sound(SOON).await.unwrap();
@@ -109,8 +171,8 @@ async fn when_the_wait_is_long_a_callback_is_ordered_and_the_caller_is_rung_and_
     while !agent.is_up() {
         agent = house.agent.rings(SOON).await.unwrap();
     }
-    rung.play(&tone::tone(500.0, 3.0, 0.5));
-    agent.play(&tone::tone(700.0, 3.0, 0.5));
+    rung.play(&tone::tone(500.0, 15.0, 0.5));
+    agent.play(&tone::tone(700.0, 15.0, 0.5));
     agent.hear_tone(500.0, SOON).await.unwrap();
     rung.hear_tone(700.0, SOON).await.unwrap();
 }
@@ -119,7 +181,11 @@ async fn when_the_wait_is_long_a_callback_is_ordered_and_the_caller_is_rung_and_
 async fn a_caller_who_got_through_meanwhile_is_not_called_back() {
     let house = open().await;
     let citizen = Phone::new("20304050").unwrap();
-    house.asterisk.route("20304050", citizen.port()).await.unwrap();
+    house
+        .asterisk
+        .route("+4520304050", citizen.port())
+        .await
+        .unwrap();
     let (_waiting, waiting_call) = keep_waiting(&house, "2").await;
     let reference = order_callback(&house, &citizen, "2").await;
     // Calls again and stays in the queue until the agent answers.
@@ -127,7 +193,7 @@ async fn a_caller_who_got_through_meanwhile_is_not_called_back() {
     house.press_to(&call, "2", "busy").await;
     call.press_all("2").await.unwrap();
     house.in_queue(&call).await;
-    house.agent.set_answering(Answering::At_once());
+    house.agent.set_answering(Answering::After(Duration::ZERO));
     waiting_call.hang_up().unwrap();
     call.play(&tone::tone(500.0, 10.0, 0.5));
     let agent = loop {
@@ -139,7 +205,11 @@ async fn a_caller_who_got_through_meanwhile_is_not_called_back() {
     agent.hear_tone(500.0, SOON).await.unwrap();
     let got_through = async {
         loop {
-            let (_, text) = house.hotline.get(&format!("/api/v1/callbacks/{reference}")).await.unwrap();
+            let (_, text) = house
+                .hotline
+                .get(&format!("/api/v1/callbacks/{reference}"))
+                .await
+                .unwrap();
             if text.contains("got_through") {
                 return;
             }
@@ -158,25 +228,45 @@ async fn cancel_appointment(house: &House, phone: &Phone) -> String {
     house.press_to(&call, "9", "department").await;
     house.press_to(&call, "2", "name").await;
     call.hear_tone(440.0, SOON).await.unwrap();
-    call.say(&caller::danish("mit navn er jens jensen").unwrap()).await.unwrap();
+    call.say(&caller::danish("mit navn er jens jensen").unwrap())
+        .await
+        .unwrap();
     call.press_all("#").await.unwrap();
-    house.line(mark, |line| line["command"]["listen"]["expect"] == "date").await;
+    house
+        .line(mark, |line| line["command"]["listen"]["expect"] == "date")
+        .await;
     call.press_all("2412").await.unwrap();
-    house.line(mark, |line| line["command"]["listen"]["expect"] == "yes_no").await;
+    house
+        .line(mark, |line| line["command"]["listen"]["expect"] == "yes_no")
+        .await;
     call.press_all("1").await.unwrap();
-    house.line(mark, |line| line["command"]["listen"]["expect"] == "time").await;
+    house
+        .line(mark, |line| line["command"]["listen"]["expect"] == "time")
+        .await;
     call.press_all("1030").await.unwrap();
     let slot = house
-        .line(mark, |line| line["command"]["note"]["slot"]["name"] == "reference")
+        .line(mark, |line| {
+            line["command"]["note"]["slot"]["name"] == "reference"
+        })
         .await;
     let said = house
         .line(mark, |line| {
-            line["command"]["say"]["text"].as_str().is_some_and(|text| text.contains("afbud"))
+            line["command"]["say"]["text"]
+                .as_str()
+                .is_some_and(|text| text.contains("afbud"))
         })
         .await;
-    assert!(said["command"]["say"]["text"].as_str().unwrap().contains("noteret"));
+    assert!(
+        said["command"]["say"]["text"]
+            .as_str()
+            .unwrap()
+            .contains("noteret")
+    );
     call.hang_up().unwrap();
-    slot["command"]["note"]["slot"]["value"].as_str().unwrap().to_owned()
+    slot["command"]["note"]["slot"]["value"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[tokio::test]
@@ -184,7 +274,11 @@ async fn a_cancellation_reaches_the_department_through_a_real_mail_server() {
     let house = open().await;
     let phone = Phone::new("20304050").unwrap();
     let reference = cancel_appointment(&house, &phone).await;
-    let mail = house.mail.mail(SOON, |mail| mail.raw_contains(&reference)).await.unwrap();
+    let mail = house
+        .mail
+        .mail(SOON, |mail| tells(mail, &reference))
+        .await
+        .unwrap();
     assert!(mail.header("To").unwrap().contains("jobcenter@"));
     assert!(mail.text().contains("10:30"), "{}", mail.text());
 }
@@ -198,17 +292,26 @@ async fn with_the_mail_server_down_the_promise_is_kept_when_it_is_back_and_only_
     house.mail.set_manner(Manner::DropAfterData);
     house.mail.start_again().unwrap();
     // The first delivery succeeds but its answer is lost: the mail comes twice, under one name.
-    house.mail.mail(Duration::from_secs(60), |_| true).await.unwrap();
+    house
+        .mail
+        .mail(Duration::from_secs(60), |_| true)
+        .await
+        .unwrap();
     house.mail.set_manner(Manner::Accept);
     let twice = async {
         while house.mail.mails().len() < 2 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(90), twice).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(90), twice)
+        .await
+        .unwrap();
     let mails = house.mail.mails();
-    assert!(mails.iter().all(|mail| mail.raw_contains(&reference)));
-    assert!(mails.iter().all(|mail| mail.id() == mails[0].id()), "one Message-ID per promise");
+    assert!(mails.iter().all(|mail| tells(mail, &reference)));
+    assert!(
+        mails.iter().all(|mail| mail.id() == mails[0].id()),
+        "one Message-ID per promise"
+    );
 }
 
 #[tokio::test]
@@ -220,10 +323,16 @@ async fn what_was_promised_before_a_kill_is_carried_out_after_the_restart_once()
     house.hotline.kill();
     house.mail.start_again().unwrap();
     house.hotline.start_again().await.unwrap();
-    let mail = house.mail.mail(SOON, |mail| mail.raw_contains(&reference)).await.unwrap();
+    let mail = house
+        .mail
+        .mail(SOON, |mail| tells(mail, &reference))
+        .await
+        .unwrap();
     assert_eq!(mail.attachments().len(), 1);
-    let other = house.mail.mail(Duration::from_secs(3), |other| other.id() != mail.id()).await;
+    let other = house
+        .mail
+        .mail(Duration::from_secs(3), |other| other.id() != mail.id())
+        .await;
     assert!(other.is_err(), "a second mail came");
     assert_eq!(house.mail.mails().len(), 1);
-    let _ = Happening::Answered;
 }

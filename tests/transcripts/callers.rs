@@ -187,6 +187,7 @@ pub(crate) fn handoff() -> Handoff {
         summary: "Borgeren ringer om skat.".to_owned(),
         tenant: "Åby Kommune".to_owned(),
         reference: None,
+        whisper: Some("/var/spool/hotline/whisper.wav".to_owned()),
     }
 }
 
@@ -220,6 +221,7 @@ async fn a_caller_is_in_the_queue_when_asterisk_says_that_they_joined_it() {
     HOTLINE_REFERENCE=
     HOTLINE_SUMMARY=Borgeren ringer om skat.
     HOTLINE_TENANT=Åby Kommune
+    HOTLINE_WHISPER=/var/spool/hotline/whisper.wav
     QUEUE_PRIO=3
     Redirect=hotline-queue,support
     "#);

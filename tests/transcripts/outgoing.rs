@@ -98,24 +98,26 @@ async fn an_outgoing_call_says_who_is_called_and_why() {
         .skip(2)
         .map(|(key, value)| format!("{key}: {value}\n"));
     insta::assert_snapshot!(lines.collect::<String>(), @r#"
-    Channel: Local/+4570101017@hotline-dial/n
+    Channel: Local/+4570101017@hotline-dial
     ChannelId: c0000000-0000-4000-8000-000000000004
     Context: hotline-callback-caller
     Exten: support
     Priority: 1
     Async: true
     Timeout: 3000
-    Variable: HOTLINE_CALLER=+4570101017
-    Variable: HOTLINE_REASON=skat\, \"gæld\"
-    Variable: HOTLINE_LANGUAGE=da
-    Variable: HOTLINE_SUMMARY=Borgeren ringer om skat.
-    Variable: HOTLINE_TENANT=Åby Kommune
-    Variable: HOTLINE_REFERENCE=
-    Variable: HOTLINE_UUID=c0000000-0000-4000-8000-000000000004
-    Variable: HOTLINE_PURPOSE=callback\, 4F7K2
-    Variable: HOTLINE_QUEUE=support
-    Variable: HOTLINE_DID=+4580123456
-    Variable: HOTLINE_OUTBOUND_NUMBER=+4580123456
+    CallerID: <+4570101017>
+    Variable: __HOTLINE_CALLER=+4570101017
+    Variable: __HOTLINE_REASON=skat\, \"gæld\"
+    Variable: __HOTLINE_LANGUAGE=da
+    Variable: __HOTLINE_SUMMARY=Borgeren ringer om skat.
+    Variable: __HOTLINE_WHISPER=/var/spool/hotline/whisper.wav
+    Variable: __HOTLINE_TENANT=Åby Kommune
+    Variable: __HOTLINE_REFERENCE=
+    Variable: __HOTLINE_UUID=c0000000-0000-4000-8000-000000000004
+    Variable: __HOTLINE_PURPOSE=callback\, 4F7K2
+    Variable: __HOTLINE_QUEUE=support
+    Variable: __HOTLINE_DID=+4580123456
+    Variable: __HOTLINE_OUTBOUND_NUMBER=+4580123456
     "#);
 }
 

@@ -265,6 +265,9 @@ const STRONG: [&str; 11] = [
 const FILLERS: &str = "øh øhm hm hmm tak det er jeg da så altså nå jamen vil gerne må du godt uh um er \
 erm well please thanks thank you that is it thats i do would like the a oh hey";
 
+/// How plainly a side was taken, and by which words.
+type Sign = (f32, String);
+
 /// Hears yes or no.
 pub(super) fn yes_no(text: &str, language: Language) -> Option<Answer<bool>> {
     let phrases = match language {
@@ -274,7 +277,7 @@ pub(super) fn yes_no(text: &str, language: Language) -> Option<Answer<bool>> {
     };
     let heard = crate::understand::text::words(text);
     let heard: Vec<String> = heard.iter().map(|word| fold(word)).collect();
-    let (mut yes, mut no): (Option<(f32, String)>, Option<(f32, String)>) = (None, None);
+    let (mut yes, mut no): (Option<Sign>, Option<Sign>) = (None, None);
     let mut others = 0_u32;
     let fillers: Vec<String> = FILLERS.split_whitespace().map(fold).collect();
     let mut at = 0;
@@ -288,7 +291,7 @@ pub(super) fn yes_no(text: &str, language: Language) -> Option<Answer<bool>> {
                 if worth > 0.0 && !STRONG.contains(&heard[at].as_str()) && negates(rest.first()) {
                     // "det har jeg ikke", unless it goes on "ikke også".
                     if longest(rest, phrases).is_some_and(|(more, _)| more == 1) {
-                        worth = -0.85 * worth;
+                        worth *= -0.85;
                         length += 1;
                     }
                 } else if worth < 0.0

@@ -144,7 +144,9 @@ pub(super) fn ordinal(value: u32) -> String {
 
 pub(super) fn year(year: u32) -> String {
     match year {
-        1100..=1999 if year % 100 == 0 => format!("{} hundrede", below_hundred(year / 100)),
+        1100..=1999 if year.is_multiple_of(100) => {
+            format!("{} hundrede", below_hundred(year / 100))
+        }
         1100..=1999 => {
             format!(
                 "{} hundrede {}",

@@ -8,6 +8,8 @@ mod story;
 mod survey;
 mod template;
 mod tenant;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -66,7 +66,11 @@ pub(super) fn check(document: &Document<Flow>, findings: &mut Vec<Finding>) {
             );
         }
         never_reached(document, steps, &path, findings);
-        let mut way = Ways::default();
+        let mut way = Ways {
+            // Running out of steps has its own finding.
+            ends: !ends(steps),
+            ..Ways::default()
+        };
         way.steps(steps);
         ways.insert(name, way);
     }
@@ -102,6 +106,9 @@ impl<'a> Ways<'a> {
                 | Step::Call(_)
                 | Step::Set(_)
                 | Step::Language(_) => {}
+            }
+            if ends(std::slice::from_ref(step)) {
+                return;
             }
         }
     }
@@ -229,7 +236,7 @@ fn endless(
                 .error(
                     &path,
                     Aim::Name,
-                    format!("no way out: `{}` lead to no end", names.join("`, `")),
+                    format!("no way leads to an end from `{}`", names.join("`, `")),
                 )
                 .suggest("let one of them transfer, hang up or return"),
         );

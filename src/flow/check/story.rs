@@ -30,8 +30,18 @@ struct Reader<'a, 'f> {
 
 impl Reader<'_, '_> {
     fn tell(&mut self, below: &[Segment], message: String, suggestion: Option<String>) {
+        self.tell_at(Aim::Value, below, message, suggestion);
+    }
+
+    fn tell_at(
+        &mut self,
+        aim: Aim,
+        below: &[Segment],
+        message: String,
+        suggestion: Option<String>,
+    ) {
         let path = [self.path.as_slice(), below].concat();
-        let mut finding = self.stories.document().error(&path, Aim::Value, message);
+        let mut finding = self.stories.document().error(&path, aim, message);
         finding.suggestion = suggestion;
         self.findings.push(finding);
     }
@@ -65,7 +75,8 @@ impl Reader<'_, '_> {
             if texts.is_empty() && !self.view.tenant.notices.contains_key(name) {
                 let known = self.view.tenant.notices.keys().map(String::as_str);
                 let near = did_you_mean(name, known);
-                self.tell(
+                self.tell_at(
+                    Aim::Name,
                     &["notices".into(), name.clone().into()],
                     format!("`{name}` is no prepared notice and has no text here"),
                     near,
@@ -138,7 +149,8 @@ impl Reader<'_, '_> {
         let known: Vec<&str> = queues.map(|it| it.queue.0.as_str()).collect();
         if !known.contains(&queue.0.as_str()) {
             let near = did_you_mean(&queue.0, known);
-            self.tell(
+            self.tell_at(
+                Aim::Name,
                 below,
                 format!("no department has the queue `{queue}`"),
                 near,

@@ -462,6 +462,18 @@ impl Walker<'_, '_, '_> {
     }
 
     fn department_text(&mut self, field: &str, expression: &str) {
+        let object = expression.trim();
+        if matches!(object, "operator" | "department")
+            || object.starts_with("departments.") && object.matches('.').count() == 1
+        {
+            self.under(field.to_owned(), |walker| {
+                walker.tell(
+                    Aim::Value,
+                    format!("`{object}` is the whole department; its id is wanted"),
+                    format!("write `{object}.id`"),
+                );
+            });
+        }
         if let Some(id) = words::single_text(expression) {
             let path = [self.path.as_slice(), &[field.to_owned().into()]].concat();
             self.survey.departments.push((id, path));

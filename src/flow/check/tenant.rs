@@ -213,7 +213,7 @@ impl Inspection<'_, '_> {
             let (place, aim): (Vec<Segment>, Aim) = match &error.place {
                 Place::Week(day) => (
                     [path, &[day.clone().into()]].concat(),
-                    if hours.0.contains_key(day) && error.fault.contains("day") {
+                    if error.fault.contains("is no day;") || error.fault.contains("already named") {
                         Aim::Name
                     } else {
                         Aim::Value

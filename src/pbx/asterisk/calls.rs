@@ -138,6 +138,10 @@ impl Calls {
         if block.is_event("UserEvent") && block.get("UserEvent") == Some("Hotline") {
             return self.register(block, now);
         }
+        if block.is_event("LocalOptimizationBegin") {
+            self.step_aside(block);
+            return false;
+        }
         let Some(id) = self.find(block) else {
             return false;
         };
@@ -162,10 +166,11 @@ impl Calls {
                 self.tell(id, CallEvent::Queued(QueueName::from(queue)));
             }
             "AgentConnect" => self.tell(id, CallEvent::AgentAnswered),
-            "DialEnd" if block.get("DialStatus") == Some("ANSWER") => {
-                if self.calls.get(&id).is_some_and(|call| !call.queued) {
-                    self.tell(id, CallEvent::AgentAnswered);
-                }
+            "DialEnd"
+                if block.get("DialStatus") == Some("ANSWER")
+                    && self.calls.get(&id).is_some_and(|call| !call.queued) =>
+            {
+                self.tell(id, CallEvent::AgentAnswered);
             }
             "Hangup" => {
                 let cause = HangupCause(block.number("Cause").unwrap_or_default());
@@ -291,6 +296,23 @@ impl Calls {
         by_uniqueid.or_else(by_channel).copied()
     }
 
+    /// Follows the real channel when Asterisk takes a Local channel out from between two bridges:
+    /// the Local channel's hangup is then not the end of the call.
+    fn step_aside(&mut self, block: &Block) {
+        let halves = ["LocalOneUniqueid", "LocalTwoUniqueid"];
+        let known = |key| {
+            block
+                .get(key)
+                .and_then(|id| self.by_uniqueid.get(id))
+                .copied()
+        };
+        if let Some(id) = halves.into_iter().find_map(known)
+            && let Some(channel) = block.get("SourceChannel")
+        {
+            self.name(id, channel, block.get("SourceUniqueid"));
+        }
+    }
+
     /// Notes the names of a call's channel.
     fn name(&mut self, id: CallId, channel: &str, uniqueid: Option<&str>) {
         let Some(call) = self.calls.get_mut(&id) else {
@@ -343,7 +365,10 @@ fn variable<'a>(block: &'a Block, name: &str) -> Option<&'a str> {
         .iter()
         .filter(|(key, _)| key.eq_ignore_ascii_case("Variable"));
     let mut found = values.filter_map(|(_, value)| value.strip_prefix(name)?.strip_prefix('='));
-    found.next().filter(|value| !value.is_empty())
+    // Asterisk prints a variable that is not set as `(null)`.
+    found
+        .next()
+        .filter(|value| !value.is_empty() && *value != "(null)")
 }
 
 /// Finds a call's own channel in a Status answer: the one that has our audio, or bears our id, or
@@ -551,6 +576,42 @@ mod tests {
         assert_eq!(arrival.channel, "PJSIP/trunk-2");
         calls.reread(&channels, now + Duration::from_secs(1));
         assert_eq!(calls.channel(id()).as_deref(), Some("PJSIP/trunk-2"));
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_is_none() {
+        let channels = [block(&format!(
+            "Event: Status\nChannel: X/1\nDNID: 80123456\nApplication: AudioSocket\nData: {ID},x\n\
+             Variable: HOTLINE_DID=(null)\nVariable: HOTLINE_PURPOSE=(null)"
+        ))];
+        let mut calls = Calls::new(KeysFrom::Audio);
+        let arrival = calls.look_up(id(), &channels, Instant::now()).unwrap();
+        assert_eq!((arrival.did.as_str(), arrival.purpose), ("80123456", None));
+    }
+
+    #[test]
+    fn a_call_goes_on_when_asterisk_takes_its_local_channel_away() {
+        let now = Instant::now();
+        let mut calls = Calls::new(KeysFrom::Audio);
+        calls.expect(id(), arrival(""), now);
+        let mut events = calls.follow(id(), now);
+        let local = format!("Channel: Local/x;1\nUniqueid: {ID}");
+        calls.event(&block(&format!("Event: Newchannel\n{local}")), now);
+        calls.event(
+            &block(&format!(
+                "Event: LocalOptimizationBegin\nLocalOneUniqueid: {ID}\nLocalTwoUniqueid: {ID};2\n\
+                 SourceChannel: PJSIP/trunk-1\nSourceUniqueid: 17.2"
+            )),
+            now,
+        );
+        calls.event(&block(&format!("Event: Hangup\n{local}\nCause: 16")), now);
+        assert_eq!(told(&mut events), []);
+        assert_eq!(calls.channel(id()).as_deref(), Some("PJSIP/trunk-1"));
+        calls.event(
+            &block("Event: Hangup\nChannel: PJSIP/trunk-1\nUniqueid: 17.2\nCause: 16"),
+            now,
+        );
+        assert_eq!(told(&mut events), [CallEvent::HungUp(HangupCause(16))]);
     }
 
     #[test]

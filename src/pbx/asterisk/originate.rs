@@ -41,15 +41,20 @@ impl Asterisk {
             self.require(second.0, second.1)
         )?;
         let mut action = Action::new("Originate")
-            .with("Channel", format!("Local/{}@{}/n", first.1, first.0))
+            .with("Channel", format!("Local/{}@{}", first.1, first.0))
             .with("ChannelId", dial.call.to_string())
             .with("Context", second.0.as_str())
             .with("Exten", second.1.as_str())
             .with("Priority", "1")
             .with("Async", "true")
             .with("Timeout", dial.ring.as_millis().max(1000).to_string());
+        if dial.caller_id.is_some() {
+            // What agents see; HOTLINE_OUTBOUND_NUMBER is what the callee sees.
+            action = action.with("CallerID", format!("<{number}>"));
+        }
         for (name, value) in variables(dial) {
-            action = action.with_variable(name, &value);
+            // Two underscores let the legs that are dialled later inherit it.
+            action = action.with_variable(&format!("__{name}"), &value);
         }
         self.lock()
             .expect(dial.call, arrival(dial), std::time::Instant::now());

@@ -148,7 +148,7 @@ impl Watch {
         match cause {
             1 | 22 | 28 => self.evidence.invalid = true,
             17 => self.evidence.busy = true,
-            18 | 19 | 20 | 21 => self.evidence.unanswered = true,
+            18..=21 => self.evidence.unanswered = true,
             _ => {}
         }
     }

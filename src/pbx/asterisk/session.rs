@@ -211,10 +211,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 {
                     return Ok(block);
                 }
-                Message::Block(block) if block.kind() == Kind::Event => {
-                    if self.early.len() < EARLY_LIMIT {
-                        self.early.push(block);
-                    }
+                Message::Block(block)
+                    if block.kind() == Kind::Event && self.early.len() < EARLY_LIMIT =>
+                {
+                    self.early.push(block);
                 }
                 _ => {}
             }

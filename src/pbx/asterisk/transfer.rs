@@ -98,7 +98,15 @@ impl Asterisk {
             if context.is_empty() {
                 return Ok(());
             }
-            self.require(&context, &place.extension).await
+            let required = self.require(&context, &place.extension).await;
+            required.map_err(|error| match error {
+                PbxError::Refused { .. } => refused(format!(
+                    "{:?} is not to be had in context {context:?}, where {own} of the dialplan \
+                     sends it",
+                    place.extension
+                )),
+                other => other,
+            })
         };
         tokio::try_join!(self.require(place.context, &place.extension), behind).map(|_| ())
     }
@@ -299,6 +307,10 @@ pub(super) fn handoff_variables(handoff: &Handoff) -> Vec<(&'static str, String)
         ("HOTLINE_REASON", one_line(&handoff.reason)),
         ("HOTLINE_LANGUAGE", language.unwrap_or_default()),
         ("HOTLINE_SUMMARY", one_line(&handoff.summary)),
+        (
+            "HOTLINE_WHISPER",
+            handoff.whisper.clone().unwrap_or_default(),
+        ),
         ("HOTLINE_TENANT", one_line(&handoff.tenant)),
         (
             "HOTLINE_REFERENCE",

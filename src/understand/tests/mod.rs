@@ -1,5 +1,7 @@
 //! A municipality's callers, sentence by sentence, in its own words.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -50,7 +52,7 @@ const MUNICIPALITY: &[Row] = &[
         0,
         [
             "byggesag; byggeri; byg og miljø",
-            "byggetilladelse; carport; udhus; tilbygning; nabohøring; nedrivning; byggegrund; \
+            "byggetilladelse; bygge; carport; udhus; tilbygning; nabohøring; nedrivning; byggegrund; \
              lokalplan; ombygning",
             "jeg vil bygge et hus; må jeg bygge et skur; jeg vil rive mit skur ned",
         ],
@@ -154,7 +156,7 @@ const MUNICIPALITY: &[Row] = &[
         "callback",
         1,
         [
-            "ring mig op; ringes op; tilbagekald; ringe tilbage; blive ringet op; opkald senere",
+            "ring mig op; ring til mig; ringes op; tilbagekald; ringe tilbage; blive ringet op; opkald senere",
             "tilbageringning",
             "kan i ringe mig op; jeg vil gerne ringes op; ring til mig senere",
         ],
@@ -208,7 +210,12 @@ const MUNICIPALITY: &[Row] = &[
     ),
 ];
 
-fn municipality() -> Vocabulary {
+fn municipality() -> &'static Vocabulary {
+    static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(read_municipality);
+    &VOCABULARY
+}
+
+fn read_municipality() -> Vocabulary {
     let intents: Vec<Intent> = MUNICIPALITY
         .iter()
         .map(|(name, precedence, danish, english)| {
@@ -233,7 +240,21 @@ fn municipality() -> Vocabulary {
 }
 
 /// What is known to go wrong: sentence, and why it is left so.
-const KNOWN_MISSES: &[(&str, &str)] = &[];
+const KNOWN_MISSES: &[(&str, &str)] = &[
+    ("property tacks", "a homophone of a word of three letters"),
+    (
+        "garbidge",
+        "two letters wrong in a word of seven are too many to guess",
+    ),
+    (
+        "jeg er blevet fyret og ved ikke hvad jeg skal gøre",
+        "the tenant has no word for being fired",
+    ),
+    (
+        "i was fired and need help",
+        "the tenant has no word for being fired",
+    ),
+];
 
 /// Goes through a table; returns how many sentences there are and every miss.
 fn go_through(table: &str, language: Language) -> (usize, Vec<String>) {
@@ -316,7 +337,7 @@ fn the_reasons_name_what_was_heard_and_what_it_was_taken_for() {
     let found = municipality().understand("jeg har mistet kørekortet", DA);
     insta::assert_snapshot!(found.ranked[0].why.join("\n"), @"'kørekortet' ~ topic 'kørekort' (+0.85)");
     let found = municipality().understand("kørkort", DA);
-    insta::assert_snapshot!(found.ranked[0].why.join("\n"), @"");
+    insta::assert_snapshot!(found.ranked[0].why.join("\n"), @"'kørkort' ~ topic 'kørekort' (+0.61)");
 }
 
 #[test]
@@ -337,6 +358,60 @@ fn what_a_sentence_asks_to_do_wins_and_the_department_stands_second() {
         .take(2)
         .collect();
     assert_eq!(names, ["cancel_appointment", "job_centre"]);
+}
+
+/// Two departments and two wishes whose words get into each other's way.
+fn tangle() -> Vocabulary {
+    let intent = |name: &str, precedence, danish: &[&str], english: &[&str]| {
+        let own = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let mut intent = Intent::new(name);
+        intent.precedence = precedence;
+        intent.words.insert(DA, own(danish));
+        intent.words.insert(EN, own(english));
+        intent
+    };
+    Vocabulary::new(&[
+        intent("cards", 0, &["sundhedskort"], &["health card"]),
+        intent("care", 0, &["sundhed"], &["health"]),
+        intent("goodbye", 1, &["læg på"], &["hang up"]),
+        intent("start_over", 1, &["begynd forfra"], &["start over"]),
+        intent("emergency", 1, &["et hundrede og tolv"], &["one one two"]),
+        intent("callback", 1, &["ring mig op"], &["call me back"]),
+        intent("roads", 0, &["vej og park"], &["parks"]),
+        intent("parking", 0, &["parkering"], &["parking"]),
+        intent(
+            "cancel",
+            1,
+            &["aflyse", "aflyse tid"],
+            &["cancel", "cancel appointment"],
+        ),
+    ])
+}
+
+#[test]
+fn words_that_only_look_like_a_wish_are_none() {
+    let tangle = tangle();
+    for (text, language, meant) in [
+        ("jeg skal finde en læge", DA, None),
+        ("vil du lægge på", DA, Some("goodbye")),
+        ("when does it start", EN, None),
+        ("can we start over", EN, Some("start_over")),
+        ("one two three four", EN, None),
+        ("one one two", EN, Some("emergency")),
+        ("jeg ringer om min hund", DA, None),
+        ("kan du ikke lige ringe mig op", DA, Some("callback")),
+        ("jeg vil have en tid", DA, None),
+        ("i would like an appointment", EN, None),
+        ("hvor må jeg parkere", DA, Some("parking")),
+        ("parken er beskidt", DA, Some("roads")),
+        ("my health card is lost", EN, Some("cards")),
+        ("it is about my health", EN, Some("care")),
+    ] {
+        let found = tangle.understand(text, language);
+        let best = found.best().map(|best| best.intent.0.as_str());
+        assert_eq!(best, meant, "{text}: {:?}", found.ranked);
+        assert_ne!(found.verdict, Verdict::Unclear, "{text}");
+    }
 }
 
 #[test]
@@ -365,8 +440,11 @@ fn a_third_language_needs_nothing_but_its_words() {
         .topics
         .insert(swedish, vec!["pass".into(), "körkort".into()]);
     let vocabulary = Vocabulary::new(&[passports]);
-    let found = vocabulary.understand("jag har tappat mitt körkortet", swedish);
-    assert_eq!(found.verdict, Verdict::Act);
+    let found = vocabulary.understand("jag har tappat mitt körkort", swedish);
+    assert_eq!(
+        found.best().map(|best| best.intent.0.as_str()),
+        Some("passports")
+    );
 }
 
 #[test]

@@ -1,0 +1,456 @@
+//! The parts that the doctor examines.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Diagnosis;
+use crate::cli::supervisor::reachable;
+use crate::config::Config;
+use crate::flow::Library;
+use crate::http::Token;
+use crate::pbx::asterisk::Asterisk;
+use crate::pbx::{LinkState, Pbx};
+use crate::send::{Letters, NotCarried, Outbox, Smtp};
+use crate::speech::espeak::Espeak;
+use crate::speech::{Ears, SpeechError};
+use crate::store::{Chance, Store, StoreError, SystemClock};
+
+/// How long a login at Asterisk may take.
+const LOGIN: Duration = Duration::from_secs(8);
+/// How long connecting to a port of this machine may take.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// Examines all parts; slow ones side by side.
+pub(super) async fn examine(config: &Config) -> Vec<Diagnosis> {
+    let (library, mut diagnoses) = flows(&config.flows);
+    diagnoses.extend(state_folder(&config.state));
+    diagnoses.extend(secrets(config));
+    let service = service(config);
+    let running = service.is_some();
+    diagnoses.extend(service);
+    diagnoses.extend(port("audio port", config.call.listen, running));
+    diagnoses.extend(port("http port", config.http.listen, running));
+    let (asterisk, mail, ears, store) = tokio::join!(
+        asterisk(config, library.as_ref()),
+        mail(config),
+        recognition(config),
+        store(config, running),
+    );
+    diagnoses.extend(asterisk);
+    diagnoses.push(mail);
+    diagnoses.extend(ears);
+    diagnoses.push(synthesis(config));
+    diagnoses.extend(store);
+    diagnoses
+}
+
+fn flows(folder: &Path) -> (Option<Library>, Vec<Diagnosis>) {
+    let (library, findings) = Library::load(folder);
+    let errors = findings.iter().filter(|it| it.is_error()).count();
+    let shown = folder.display();
+    let diagnosis = match (&library, findings.len()) {
+        (Some(library), 0) => {
+            let tenants = library.shelves().count();
+            Diagnosis::well("flows", format!("{shown}: {tenants} tenants, no findings"))
+        }
+        (Some(_), warnings) => Diagnosis::odd(
+            "flows",
+            format!("{shown}: {warnings} warnings"),
+            "see `hotline check`",
+        ),
+        (None, _) => Diagnosis::wrong(
+            "flows",
+            format!("{shown}: {errors} errors"),
+            "see `hotline check`; a running service keeps the flows it has",
+        ),
+    };
+    (library, vec![diagnosis])
+}
+
+fn state_folder(folder: &Path) -> Option<Diagnosis> {
+    let shown = folder.display().to_string();
+    let trial = folder.join(".doctor");
+    let tried = std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&trial, b"may be deleted"))
+        .and_then(|()| std::fs::remove_file(&trial));
+    Some(match tried {
+        Ok(()) => Diagnosis::well("state folder", shown),
+        Err(error) => Diagnosis::wrong(
+            "state folder",
+            format!("{shown} cannot be written to: {error}"),
+            "run this as the service's user; give the folder to that user, or set `state`",
+        ),
+    })
+}
+
+/// Looks at the files with secrets: they must be there, and for nobody else to read.
+fn secrets(config: &Config) -> Vec<Diagnosis> {
+    let token = config.token_path();
+    let mut files: Vec<(&str, &Path)> = Vec::new();
+    if let Some(asterisk) = &config.asterisk {
+        files.push(("asterisk.secret_file", &asterisk.secret_file));
+    }
+    if let Some(password) = &config.mail.password_file {
+        files.push(("mail.password_file", password));
+    }
+    if token.exists() {
+        files.push(("http.token_file", &token));
+    }
+    files
+        .into_iter()
+        .map(|(setting, file)| secret(setting, file))
+        .collect()
+}
+
+fn secret(setting: &str, file: &Path) -> Diagnosis {
+    let shown = format!("{} ({setting})", file.display());
+    match std::fs::metadata(file) {
+        Err(error) => Diagnosis::wrong(
+            "secret",
+            format!("{shown} cannot be read: {error}"),
+            format!(
+                "write the secret there, readable for the service's user only, or set {setting}"
+            ),
+        ),
+        Ok(metadata) if !metadata.is_file() || metadata.len() == 0 => Diagnosis::wrong(
+            "secret",
+            format!("{shown} holds nothing"),
+            "write the secret on its first line",
+        ),
+        Ok(metadata) => match others_may_read(&metadata) {
+            true => Diagnosis::odd(
+                "secret",
+                format!("{shown} can be read by everybody on this machine"),
+                format!("chmod 600 {}", file.display()),
+            ),
+            false => Diagnosis::well("secret", shown),
+        },
+    }
+}
+
+#[cfg(unix)]
+fn others_may_read(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    metadata.permissions().mode() & 0o007 != 0
+}
+
+#[cfg(not(unix))]
+fn others_may_read(_: &std::fs::Metadata) -> bool {
+    false
+}
+
+/// Asks the running service whether it is ready; nothing when none is running.
+fn service(config: &Config) -> Option<Diagnosis> {
+    let address = reachable(config.http.listen);
+    TcpStream::connect_timeout(&address, CONNECT).ok()?;
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(CONNECT))
+        .http_status_as_error(false)
+        .proxy(None)
+        .build()
+        .into();
+    let stranger = |why: String| {
+        Diagnosis::wrong(
+            "service",
+            format!("something at {address} is no Hotline: {why}"),
+            "end it, or set `http.listen` to another port",
+        )
+    };
+    let mut answer = match agent.get(format!("http://{address}/readyz")).call() {
+        Ok(answer) => answer,
+        Err(error) => return Some(stranger(error.to_string())),
+    };
+    let text = answer.body_mut().read_to_string().unwrap_or_default();
+    let Ok(body) = serde_json::from_str::<serde_json::Value>(&text) else {
+        return Some(stranger("it does not answer in JSON".to_owned()));
+    };
+    let reasons = body["reasons"].as_array().cloned().unwrap_or_default();
+    if reasons.is_empty() {
+        return Some(Diagnosis::well(
+            "service",
+            format!("runs and is ready at {address}"),
+        ));
+    }
+    let said = |field: &str| {
+        let texts = reasons
+            .iter()
+            .map(|it| it[field].as_str().unwrap_or_default());
+        texts.collect::<Vec<_>>().join("; ")
+    };
+    Some(Diagnosis::wrong(
+        "service",
+        format!("runs at {address} and is not ready: {}", said("why")),
+        said("remedy"),
+    ))
+}
+
+/// Looks whether a port can be listened on, or is held by the running service.
+fn port(part: &'static str, listen: SocketAddr, running: bool) -> Vec<Diagnosis> {
+    let mut diagnoses = Vec::new();
+    match std::net::TcpListener::bind(listen) {
+        Ok(_) => diagnoses.push(Diagnosis::well(part, format!("{listen} is free"))),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && running => {
+            diagnoses.push(Diagnosis::well(
+                part,
+                format!("{listen} is held by the service"),
+            ));
+        }
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => diagnoses.push(Diagnosis::wrong(
+            part,
+            format!("{listen} is held by another program"),
+            format!(
+                "find it with `ss -ltnp 'sport = :{}'`, or set another port",
+                listen.port()
+            ),
+        )),
+        Err(error) => diagnoses.push(Diagnosis::wrong(
+            part,
+            format!("{listen} cannot be listened on: {error}"),
+            "set an address of this machine and a port above 1023",
+        )),
+    }
+    if !listen.ip().is_loopback() {
+        diagnoses.push(Diagnosis::odd(
+            part,
+            format!("{listen} is open to other machines, and what is said there is not encrypted"),
+            "let only the PBX's network reach it (firewall), or listen on 127.0.0.1",
+        ));
+    }
+    diagnoses
+}
+
+async fn asterisk(config: &Config, library: Option<&Library>) -> Vec<Diagnosis> {
+    let Some(settings) = config.asterisk.clone() else {
+        return vec![Diagnosis::wrong(
+            "asterisk",
+            "no PBX is configured",
+            "add a section `asterisk` with `secret_file`, or try `hotline demo`",
+        )];
+    };
+    let place = format!("{}:{}", settings.host, settings.port);
+    let stop = CancellationToken::new();
+    let asterisk = Asterisk::start(settings, &stop);
+    let mut link = asterisk.link();
+    let up = tokio::time::timeout(LOGIN, link.wait_for(|state| !is_starting(state))).await;
+    let state = match up {
+        Ok(Ok(state)) => state.clone(),
+        Ok(Err(_)) => LinkState::Down("the link ended".to_owned()),
+        Err(_) => asterisk.link().borrow().clone(),
+    };
+    let diagnoses = match state {
+        LinkState::Ready | LinkState::Up => {
+            let mut diagnoses = vec![Diagnosis::well("asterisk", format!("logged in at {place}"))];
+            diagnoses.extend(queues(&asterisk, library).await);
+            diagnoses
+        }
+        LinkState::Down(why) => vec![Diagnosis::wrong(
+            "asterisk",
+            format!("{place}: {why}"),
+            "see that Asterisk runs, and that manager.conf has the user and secret \
+             (dialplans/manager.conf shows it)",
+        )],
+    };
+    stop.cancel();
+    diagnoses
+}
+
+/// Tells a link that has not tried yet from one that failed.
+fn is_starting(state: &LinkState) -> bool {
+    matches!(state, LinkState::Down(why) if why.starts_with("not connected yet"))
+}
+
+/// Looks for queues that tenants name and Asterisk does not have.
+async fn queues(asterisk: &Arc<Asterisk>, library: Option<&Library>) -> Option<Diagnosis> {
+    let library = library?;
+    let known = match asterisk.queues().await {
+        Ok(known) => known,
+        Err(error) => {
+            return Some(Diagnosis::wrong(
+                "queues",
+                error.to_string(),
+                "give the manager user read permission for `agent` and `reporting`",
+            ));
+        }
+    };
+    let departments = library
+        .shelves()
+        .flat_map(|shelf| shelf.tenant.departments.values());
+    let wanted: BTreeSet<&str> = departments.map(|it| it.queue.0.as_str()).collect();
+    let missing: Vec<&str> = wanted
+        .iter()
+        .copied()
+        .filter(|name| !known.contains_key(*name))
+        .collect();
+    Some(match missing.is_empty() {
+        true => Diagnosis::well("queues", format!("Asterisk has all {}", wanted.len())),
+        false => Diagnosis::wrong(
+            "queues",
+            format!("Asterisk has no queue {}", missing.join(", ")),
+            "add them to queues.conf, or correct `queue` in tenant.yaml",
+        ),
+    })
+}
+
+async fn mail(config: &Config) -> Diagnosis {
+    let remedy = "see the section `mail`: server, port, security, username and password_file";
+    let smtp = match Smtp::new(&config.mail) {
+        Ok(smtp) => smtp,
+        Err(error) => return Diagnosis::wrong("mail", error.to_string(), remedy),
+    };
+    match smtp.try_out().await {
+        Ok(()) => Diagnosis::well("mail", format!("{} takes mail", config.mail.server)),
+        Err(
+            NotCarried::Unreachable(why)
+            | NotCarried::NotNow(why)
+            | NotCarried::Never(why)
+            | NotCarried::Unknown(why),
+        ) => Diagnosis::wrong("mail", why, remedy),
+    }
+}
+
+async fn recognition(config: &Config) -> Vec<Diagnosis> {
+    let speech = config.speech.clone();
+    let loaded = tokio::task::spawn_blocking(move || Ears::new(&speech)).await;
+    let keys = "callers are served by keys until this is put right";
+    match loaded {
+        Err(error) => vec![Diagnosis::wrong("recognition", error.to_string(), keys)],
+        Ok(Err(error @ SpeechError::NoModel)) => {
+            vec![Diagnosis::odd("recognition", error.to_string(), keys)]
+        }
+        Ok(Err(error)) => vec![Diagnosis::wrong("recognition", error.to_string(), keys)],
+        Ok(Ok(ears)) => {
+            let languages: Vec<String> = ears.languages().iter().map(ToString::to_string).collect();
+            let says = format!(
+                "{}; {} calls at once",
+                languages.join(", "),
+                ears.load().max
+            );
+            let faults = ears.faults().iter();
+            let faults = faults.map(|it| Diagnosis::wrong("recognition", it.to_string(), keys));
+            std::iter::once(Diagnosis::well("recognition", says))
+                .chain(faults)
+                .collect()
+        }
+    }
+}
+
+fn synthesis(config: &Config) -> Diagnosis {
+    match Espeak::find(&config.speech) {
+        Ok(espeak) => Diagnosis::well("voice", espeak.program().display().to_string()),
+        Err(error) => Diagnosis::wrong(
+            "voice",
+            error.to_string(),
+            "install espeak-ng, or set `speech.espeak`; without a voice callers go to the queue",
+        ),
+    }
+}
+
+async fn store(config: &Config, running: bool) -> Vec<Diagnosis> {
+    let path = config.store_path();
+    let shown = path.display().to_string();
+    if !path.exists() {
+        return vec![Diagnosis::well(
+            "store",
+            format!("{shown} is made at the first start"),
+        )];
+    }
+    let opening = path.clone();
+    let opened = tokio::task::spawn_blocking(move || Store::open(&opening)).await;
+    match opened {
+        Ok(Ok(store)) => {
+            let letters = letters(config, store).await;
+            vec![Diagnosis::well("store", shown), letters]
+        }
+        Ok(Err(StoreError::InUse { .. })) if running => {
+            let letters = letters_of_service(config);
+            vec![
+                Diagnosis::well("store", format!("{shown} is held by the service")),
+                letters,
+            ]
+        }
+        Ok(Err(error)) => vec![Diagnosis::wrong("store", error.to_string(), "")],
+        Err(error) => vec![Diagnosis::wrong("store", error.to_string(), "")],
+    }
+}
+
+/// Looks for mails that are late or were given up.
+async fn letters(config: &Config, store: Store) -> Diagnosis {
+    let outbox = Outbox::new(
+        &config.mail,
+        store,
+        Letters::built_in(),
+        config.recordings(),
+        Arc::new(SystemClock),
+        Chance::unforeseeable(),
+    );
+    match outbox.trouble().await {
+        Ok(letters) => {
+            let letters = letters.iter().map(|it| serde_json::json!(it)).collect();
+            about_letters(letters)
+        }
+        Err(error) => Diagnosis::wrong("outbox", error.to_string(), ""),
+    }
+}
+
+fn letters_of_service(config: &Config) -> Diagnosis {
+    let unknown = |why: String| {
+        Diagnosis::odd(
+            "outbox",
+            format!("dead letters cannot be counted: {why}"),
+            "run this as the service's user",
+        )
+    };
+    let token = match Token::read(&config.token_path()) {
+        Ok(token) => token,
+        Err(error) => return unknown(error.to_string()),
+    };
+    let address = reachable(config.http.listen);
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(CONNECT))
+        .proxy(None)
+        .build()
+        .into();
+    let answer = agent
+        .get(format!("http://{address}/api/v1/deadletters"))
+        .header("Authorization", token.header())
+        .call()
+        .map_err(|error| error.to_string())
+        .and_then(|mut answer| {
+            answer
+                .body_mut()
+                .read_to_string()
+                .map_err(|it| it.to_string())
+        })
+        .and_then(|text| {
+            serde_json::from_str::<serde_json::Value>(&text).map_err(|it| it.to_string())
+        });
+    match answer {
+        Ok(body) => about_letters(body["deadletters"].as_array().cloned().unwrap_or_default()),
+        Err(why) => unknown(why),
+    }
+}
+
+fn about_letters(letters: Vec<serde_json::Value>) -> Diagnosis {
+    if letters.is_empty() {
+        return Diagnosis::well("outbox", "no dead letters");
+    }
+    let few = letters.iter().take(5).map(|letter| {
+        let text = |field: &str| letter[field].as_str().unwrap_or_default();
+        format!("{} to {}: {}", text("id"), text("to"), text("last_words"))
+    });
+    let says = std::iter::once(format!("{} mails were late or given up", letters.len()))
+        .chain(few)
+        .collect::<Vec<_>>()
+        .join("\n");
+    Diagnosis::wrong(
+        "outbox",
+        says,
+        "put the mail server or the address right, then POST /api/v1/deadletters/{id}/retry",
+    )
+}

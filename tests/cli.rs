@@ -1,0 +1,181 @@
+//! The command line from outside: exit codes, what goes to which stream, and the repository's own
+//! flows.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn hotline(arguments: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_hotline"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("HOTLINE_CONFIG")
+        .env_remove("STATE_DIRECTORY")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn the_flows_of_the_repository_have_no_findings() {
+    let output = hotline(&["check", "flows"], here());
+    assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+    assert_eq!(out(&output), "no findings in flows\n");
+}
+
+#[test]
+fn every_story_beside_the_flows_of_the_repository_holds() {
+    let output = hotline(&["test", "flows", "--verbose"], here());
+    assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+    assert!(out(&output).contains(": all hold ("), "{}", out(&output));
+}
+
+#[test]
+fn a_story_that_fails_is_shown_with_its_place_and_the_exit_code_is_1() {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&here().join("flows"), folder.path());
+    let story = "\
+- name: expects too much
+  at: \"2026-11-24 10:00\"
+  turns:
+    - expect: { says: \"farvel og tak\" }
+";
+    std::fs::write(folder.path().join("egekoebing/tests/wrong.yaml"), story).unwrap();
+    let output = hotline(&["test", "."], folder.path());
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("egekoebing/tests/wrong.yaml:4:"), "{text}");
+    assert!(text.contains("expected says \"farvel og tak\""), "{text}");
+    assert!(text.contains(": 1 failed ("), "{text}");
+
+    let output = hotline(
+        &["test", ".", "--json", "--name", "expects too much"],
+        folder.path(),
+    );
+    let text = out(&output);
+    let story: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
+    assert_eq!(story["holds"], false);
+    assert_eq!(story["findings"][0]["line"], 4);
+}
+
+#[test]
+fn a_mistake_in_a_flow_is_shown_with_its_place_and_the_exit_code_is_1() {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&here().join("flows"), folder.path());
+    let flow = "flow: broken\nstart: greet\nstates:\n  greet:\n    - gotoo: greet\n";
+    std::fs::write(folder.path().join("common/broken.yaml"), flow).unwrap();
+    let output = hotline(&["check", "."], folder.path());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        out(&output).contains("common/broken.yaml:5:"),
+        "{}",
+        out(&output)
+    );
+    let output = hotline(&["check", ".", "--json"], folder.path());
+    let report: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
+    assert_eq!(report["findings"][0]["line"], 5);
+}
+
+#[test]
+fn without_any_folder_of_flows_the_built_in_sample_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = hotline(&["check"], folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+    assert!(out(&output).contains("built-in sample"), "{}", out(&output));
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_shown_with_its_place_and_the_exit_code_is_2() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("hotline.yaml"),
+        "http:\n  lisen: 127.0.0.1:1\n",
+    )
+    .unwrap();
+    let output = hotline(&["check"], folder.path());
+    assert_eq!(output.status.code(), Some(2));
+    let text = err(&output);
+    assert!(
+        text.contains("hotline.yaml") && text.contains("line 2"),
+        "{text}"
+    );
+    assert!(text.contains("did you mean `listen`?"), "{text}");
+}
+
+#[test]
+fn a_service_that_cannot_be_reached_is_exit_code_3_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nobody listens on port 1.
+    std::fs::write(
+        folder.path().join("hotline.yaml"),
+        "http: { listen: '127.0.0.1:1' }\n",
+    )
+    .unwrap();
+    for arguments in [["callback", "list"], ["notice", "list"]] {
+        let output = hotline(&arguments, folder.path());
+        assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+        assert!(
+            err(&output).contains("start `hotline serve`"),
+            "{}",
+            err(&output)
+        );
+    }
+}
+
+#[test]
+fn an_unknown_verb_is_exit_code_2_and_help_is_exit_code_0() {
+    assert_eq!(hotline(&["cal"], here()).status.code(), Some(2));
+    let help = hotline(&["--help"], here());
+    assert_eq!(help.status.code(), Some(0));
+    for word in [
+        "Exit codes:",
+        "chat",
+        "check",
+        "doctor",
+        "callback",
+        "notice",
+        "demo",
+        "serve",
+    ] {
+        assert!(out(&help).contains(word), "{word}: {}", out(&help));
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_fault() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hotline"))
+        .args(["test", "flows", "--json"])
+        .current_dir(here())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert_eq!(err(&output), "");
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            std::fs::create_dir_all(&target).unwrap();
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

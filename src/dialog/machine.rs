@@ -148,7 +148,7 @@ impl Dialog {
             Event::Said => self.said(now),
             Event::Recorded(recording) => self.recorded(&recording, now),
             Event::Done(done) => self.done(done, now),
-            Event::TransferFailed { reason } => self.transfer_failed(&reason, now),
+            Event::TransferFailed { reason } => self.transfer_failed(&reason),
             Event::SpeechUnavailable => self.speech_unavailable(now),
             Event::Time => self.time(now),
             Event::HungUp => self.over(),
@@ -163,7 +163,7 @@ impl Dialog {
         let flow = flow.clone();
         match self.enter(&flow) {
             Ok(()) => self.run(now),
-            Err(fault) => self.fault(fault, now),
+            Err(fault) => self.fault(fault),
         }
     }
 
@@ -268,7 +268,7 @@ impl Dialog {
                     now,
                 );
             }
-            Waiting::Transfer { .. } => self.transfer_failed("no answer in time", now),
+            Waiting::Transfer { .. } => self.transfer_failed("no answer in time"),
             Waiting::Start(_) | Waiting::Over => {}
         }
     }
@@ -319,7 +319,7 @@ impl Dialog {
                 self.say_menu_if(!self.speech);
                 self.listen();
             }
-            Meaning::Operator => self.to_operator(now),
+            Meaning::Operator => self.call_operator(),
             Meaning::Repeat => self.put_question(Missed::Nothing, now),
             Meaning::Language(language) => {
                 if self.playbook.shelf.tenant.languages.contains(&language) {
@@ -364,7 +364,7 @@ impl Dialog {
                 frame.at = at;
                 self.run(now);
             }
-            _ => self.to_operator(now),
+            _ => self.call_operator(),
         }
     }
 
@@ -394,7 +394,7 @@ impl Dialog {
             None => &ask.say,
         };
         if let Err(fault) = self.say(text, ask.barge_in, now) {
-            return self.fault(fault, now);
+            return self.fault(fault);
         }
         self.say_menu_if(!self.speech || (tries > 1 && tries >= ask.tries));
         self.listen();
@@ -507,7 +507,7 @@ impl Dialog {
         }
     }
 
-    fn transfer_failed(&mut self, reason: &str, now: Timestamp) {
+    fn transfer_failed(&mut self, reason: &str) {
         let Waiting::Transfer { to_operator } = self.waiting else {
             return;
         };
@@ -516,7 +516,7 @@ impl Dialog {
         if to_operator {
             self.fall_back()
         } else {
-            self.to_operator(now)
+            self.call_operator()
         }
     }
 
@@ -535,13 +535,10 @@ impl Dialog {
             match self.step(op, &program, now) {
                 Ok(Step::On) => {}
                 Ok(Step::Wait) => return,
-                Err(fault) => return self.fault(fault, now),
+                Err(fault) => return self.fault(fault),
             }
         }
-        self.fault(
-            "the flow goes on without waiting for anything".to_owned(),
-            now,
-        );
+        self.fault("the flow goes on without waiting for anything".to_owned());
     }
 
     fn step(&mut self, op: &Op, program: &Program, now: Timestamp) -> Result<Step, Fault> {
@@ -778,7 +775,7 @@ impl Dialog {
     }
 
     /// Sends the caller to a person, the end of every path that does not work out.
-    fn to_operator(&mut self, now: Timestamp) {
+    fn call_operator(&mut self) {
         let phrase = self.playbook.shelf.phrases.to_person.clone();
         self.phrase(&phrase, &[]);
         let operator = self.playbook.shelf.tenant.operator.clone();
@@ -797,16 +794,15 @@ impl Dialog {
         };
         let handoff = self.handoff(reason);
         self.transfer(target, handoff, true);
-        let _ = now;
     }
 
-    fn fault(&mut self, fault: Fault, now: Timestamp) {
+    fn fault(&mut self, fault: Fault) {
         self.note_fault(fault);
         if self.falling_back {
             return self.fall_back();
         }
         self.falling_back = true;
-        self.to_operator(now);
+        self.call_operator();
     }
 
     fn fall_back(&mut self) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use street::asterisk::Block;
-use street::phone::{Answering, Phone};
+use street::phone::{Answering, Call, Phone};
 use street::smtp::{Mail, Manner};
 use street::{caller, tone};
 
@@ -119,7 +119,7 @@ async fn order_callback(house: &House, phone: &Phone, department: &str) -> Strin
 }
 
 /// Puts a caller into a queue whose agent does not answer, until the wait is long.
-async fn keep_waiting(house: &House, queue_key: &str) -> (Phone, street::phone::Call) {
+async fn keep_waiting(house: &House, queue_key: &str) -> (Phone, Call) {
     house.agent.set_answering(Answering::Refuse(486));
     let phone = Phone::new("20000001").unwrap();
     let call = house.call(&phone, OPEN).await;
@@ -167,14 +167,81 @@ async fn when_the_wait_is_long_a_callback_is_ordered_and_the_caller_is_rung_and_
     let rung = citizen.rings(SOON).await.unwrap();
     rung.hear_sound(SOON).await.unwrap();
     rung.press_all("1").await.unwrap();
-    let mut agent = house.agent.rings(SOON).await.unwrap();
-    while !agent.is_up() {
-        agent = house.agent.rings(SOON).await.unwrap();
-    }
+    connected(&house, &rung).await;
+}
+
+/// Waits until a phone rings that is answered at once, and lets both hear each other.
+async fn connected(house: &House, citizen: &Call) {
+    let agent = loop {
+        let agent = house.agent.rings(SOON).await.unwrap();
+        if agent.answered(Duration::from_secs(2)).await.is_ok() {
+            break agent;
+        }
+    };
+    citizen.play(&tone::tone(500.0, 15.0, 0.5));
+    agent.play(&tone::tone(700.0, 15.0, 0.5));
+    agent.hear_tone(500.0, SOON).await.unwrap();
+    citizen.hear_tone(700.0, SOON).await.unwrap();
+}
+
+#[tokio::test]
+async fn agent_first_an_agent_is_found_before_the_caller_is_rung() {
+    let house = open().await;
+    let citizen = Phone::new("20304050").unwrap();
+    house
+        .asterisk
+        .route("+4520304050", citizen.port())
+        .await
+        .unwrap();
+    let (_waiting, waiting_call) = keep_waiting(&house, "2").await;
+    order_callback(&house, &citizen, "2").await;
+    house.agent.set_answering(Answering::ByHand);
+    waiting_call.hang_up().unwrap();
+    let agent = loop {
+        let agent = house.agent.rings(SOON).await.unwrap();
+        if agent.header("X-Hotline-Caller").as_deref() == Some("+4520304050") {
+            break agent;
+        }
+    };
+    assert_eq!(
+        citizen.incoming().len(),
+        0,
+        "the citizen is rung only for an agent who is there"
+    );
+    agent.answer().unwrap();
+    let rung = citizen.rings(SOON).await.unwrap();
+    rung.answered(SOON).await.unwrap();
     rung.play(&tone::tone(500.0, 15.0, 0.5));
     agent.play(&tone::tone(700.0, 15.0, 0.5));
     agent.hear_tone(500.0, SOON).await.unwrap();
     rung.hear_tone(700.0, SOON).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_callback_outlives_a_kill_of_hotline_and_a_restart_of_asterisk_and_is_made_once() {
+    let mut house = open().await;
+    let citizen = Phone::new("20304050").unwrap();
+    house
+        .asterisk
+        .route("+4520304050", citizen.port())
+        .await
+        .unwrap();
+    let (_waiting, waiting_call) = keep_waiting(&house, "1").await;
+    order_callback(&house, &citizen, "1").await;
+    house.hotline.kill();
+    waiting_call.hang_up().unwrap();
+    house.asterisk.restart().await.unwrap();
+    house.agent.set_answering(Answering::After(Duration::ZERO));
+    house.hotline.start_again().await.unwrap();
+    let rung = citizen.rings(Duration::from_secs(60)).await.unwrap();
+    rung.hear_sound(SOON).await.unwrap();
+    rung.press_all("1").await.unwrap();
+    connected(&house, &rung).await;
+    rung.hang_up().unwrap();
+    assert!(
+        citizen.rings(Duration::from_secs(5)).await.is_err(),
+        "rung twice"
+    );
 }
 
 #[tokio::test]

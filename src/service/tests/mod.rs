@@ -1,4 +1,5 @@
 mod callbacks;
+mod life;
 mod notices;
 mod orders;
 mod restarts;
@@ -117,7 +118,6 @@ struct House {
     pbx: Arc<FakePbx>,
     dials: mpsc::Receiver<Ringing>,
     services: Arc<Services>,
-    tenant: Arc<Mutex<Tenant>>,
     worker: Option<JoinHandle<()>>,
 }
 
@@ -187,18 +187,14 @@ impl House {
             hung_up: Mutex::default(),
             dials: sender,
         });
-        let tenant = Arc::new(Mutex::new(lilleby()));
-        let shelf = tenant.clone();
+        let tenant = Arc::new(lilleby());
         let ground = Ground {
             store: store.clone(),
             outbox: outbox.clone(),
             pbx: pbx.clone(),
             clock: Arc::new(clock.clone()),
             chance: Chance::seeded(now.as_second().unsigned_abs() + 1),
-            tenants: Arc::new(move |id| {
-                let tenant = shelf.lock().unwrap();
-                (*id == tenant.tenant).then(|| Arc::new(tenant.clone()))
-            }),
+            tenants: Arc::new(move |id| (*id == tenant.tenant).then(|| tenant.clone())),
         };
         let services = Services::start(ground, Config::default()).await.unwrap();
         Self {
@@ -208,7 +204,6 @@ impl House {
             pbx,
             dials,
             services,
-            tenant,
             worker: None,
         }
     }

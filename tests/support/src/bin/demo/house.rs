@@ -70,8 +70,14 @@ impl House {
         found.await.with_context(|| format!("it did not happen within {within:?}"))
     }
 
+    /// Lets the narrator finish telling what has happened.
+    pub(crate) async fn narrated(&self) {
+        tokio::time::sleep(Duration::from_millis(40)).await;
+    }
+
     /// Tells that a step has happened.
-    pub(crate) fn shown(&self, what: &str) {
+    pub(crate) async fn shown(&self, what: &str) {
+        self.narrated().await;
         self.page.line(Who::Shown, what);
     }
 }

@@ -90,7 +90,7 @@ async fn demo(once: bool) -> ExitCode {
     let house = match House::open(Arc::clone(&page)).await {
         Ok(house) => house,
         Err(error) => {
-            page.line(Who::Failed, &format!("{error:#}"));
+            failed(&page, &error);
             return ExitCode::FAILURE;
         }
     };
@@ -104,9 +104,10 @@ async fn demo(once: bool) -> ExitCode {
              arrived as a mail, and a callback was ordered, dialled and connected.",
         ),
         Err(error) => {
-            page.line(Who::Failed, &format!("a step did not happen: {error:#}"));
-            page.more(&house.hotline.log().lines().filter(|line| !line.starts_with('{')).rev()
-                .take(12).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n"));
+            failed(&page, error);
+            let log = plain(&house.hotline.log());
+            let lines: Vec<&str> = log.lines().filter(|line| !line.starts_with("{\"")).collect();
+            page.more(&format!("Hotline's log ends:\n{}", lines[lines.len().saturating_sub(8)..].join("\n")));
         }
     }
     if !house.hears {
@@ -122,4 +123,22 @@ async fn demo(once: bool) -> ExitCode {
         stay::answer(&house).await;
     }
     if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Names the step that did not happen.
+fn failed(page: &Page, error: &anyhow::Error) {
+    let text = format!("a step did not happen: {error:#}");
+    let mut lines = text.lines();
+    page.line(Who::Failed, lines.next().unwrap_or_default());
+    page.more(&lines.collect::<Vec<_>>().join("\n"));
+}
+
+/// Takes a terminal's colours out of a text.
+fn plain(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        plain.push_str(part.split_once('m').map_or(part, |(_, rest)| rest));
+    }
+    plain
 }

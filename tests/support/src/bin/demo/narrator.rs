@@ -59,14 +59,17 @@ impl Drop for Narrator {
 /// Tells one line; many are of no interest to a listener.
 fn tell(line: &Value, page: &Page) {
     if let Some(came) = line.get("came") {
-        let text = format!("hands the call over: {} dialled, caller {}", word(&came["did"]), word(&came["caller"]));
+        let text = format!("hands the audio to Hotline: {} dialled, caller {} (masked)", word(&came["did"]), word(&came["caller"]));
         page.line(Who::Pbx, &text);
     } else if let Some(event) = line.get("event") {
         happened(event, page);
     } else if let Some(command) = line.get("command") {
         done(command, page);
-    } else if let Some(text) = line.get("pbx") {
-        page.line(Who::Pbx, word(text));
+    } else if let Some(text) = line.get("pbx").and_then(Value::as_str) {
+        // The script tells of queues in Asterisk's own words.
+        if !text.starts_with("in queue") && text != "the caller has arrived" {
+            page.line(Who::Pbx, text);
+        }
     } else if let Some(ended) = line.get("ended") {
         let outcome = word(&ended["outcome"]).replace('_', " ");
         let seconds = ended["seconds"].as_f64().unwrap_or_default();
@@ -79,11 +82,15 @@ fn happened(event: &Value, page: &Page) {
         page.line(Who::Hotline, "cannot hear: keys only");
     }
     if let Some(hypotheses) = event["heard"]["hypotheses"].as_array() {
-        let each = hypotheses.iter().map(|it| {
-            let confidence = it["confidence"].as_f64().unwrap_or_default();
-            format!("“{}” ({}, {confidence:.2})", word(&it["text"]), word(&it["language"]))
-        });
-        page.line(Who::Heard, &each.collect::<Vec<_>>().join("  or  "));
+        for (place, heard) in hypotheses.iter().enumerate() {
+            let confidence = heard["confidence"].as_f64().unwrap_or_default();
+            let text = format!("“{}” ({}, {confidence:.2})", word(&heard["text"]), word(&heard["language"]));
+            if place == 0 {
+                page.line(Who::Heard, &text);
+            } else {
+                page.more(&format!("or {text}"));
+            }
+        }
     } else if let Some(key) = event.get("key") {
         page.line(Who::Heard, &format!("key {}", word(key)));
     } else if let Some(recorded) = event.get("recorded") {

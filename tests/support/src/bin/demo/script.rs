@@ -42,9 +42,9 @@ async fn queue(house: &House) -> Result<()> {
     wish(house, &call, "jeg vil gerne bestille tid til pas", "1").await?;
     if house.hears {
         understood(house, mark, "citizen_service").await?;
-        house.shown("the Danish sentence was understood");
+        house.shown("the Danish sentence was understood").await;
     }
-    transferred(house, mark, "borgerservice").await?;
+    queued(house, mark, "borgerservice").await?;
     let agent = rings(house, "borgerservice").await?;
     talk(house, &call, &agent).await?;
     call.hang_up()?;
@@ -58,8 +58,7 @@ async fn message(house: &House) -> Result<()> {
     page.chapter("Call 2: out of hours, a message");
     let citizen = Phone::new(CITIZEN)?;
     let (call, mark) = dial(house, &citizen, CLOSED).await?;
-    said(house, mark).await?;
-    let mark = house.hotline.journal().mark();
+    interrupt(house, &call).await?;
     wish(house, &call, "jeg har et spørgsmål om boligstøtte", "7").await?;
     house.hotline.state_reached(mark, "closed", SOON).await.context("told that it is closed")?;
     listens(house, mark, 1).await?;
@@ -76,11 +75,11 @@ async fn message(house: &House) -> Result<()> {
         line["command"]["say"]["text"].as_str().is_some_and(|text| text.contains("referencenummer"))
     };
     house.line(mark, SOON, told).await.context("the caller is told the reference")?;
-    call.hear_sound(SOON).await?;
-    call.hang_up()?;
-    page.line(Who::Caller, "hangs up");
-    house.shown("the message arrived as a mail with a recording that plays");
-    Ok(())
+    house.shown("the message arrived as a mail with a recording that plays").await;
+    said(house, house.hotline.journal().mark()).await?;
+    answer(house, &call, "nej tak", "2").await?;
+    call.ended(SOON).await.context("Hotline ends the call")?;
+    over(house, mark).await
 }
 
 async fn callback(house: &House) -> Result<()> {
@@ -92,12 +91,11 @@ async fn callback(house: &House) -> Result<()> {
     let waiting = keep_waiting(house, &neighbour).await.context("somebody else waits first")?;
 
     let (call, mark) = dial(house, &citizen, OPEN).await?;
-    said(house, mark).await?;
-    let mark = house.hotline.journal().mark();
+    interrupt(house, &call).await?;
     wish(house, &call, "jeg har et spørgsmål om sygedagpenge", "2").await?;
     house.hotline.state_reached(mark, "busy", SOON).await.context("a callback is offered")?;
-    house.shown("a callback was offered because the wait is long");
-    said(house, mark).await?;
+    house.shown("a callback was offered because the wait is long").await;
+    said(house, house.hotline.journal().mark()).await?;
     answer(house, &call, "ja", "1").await?;
     house.hotline.state_reached(mark, "number", SOON).await.context("the number is confirmed")?;
     listens(house, mark, 2).await?;
@@ -109,6 +107,7 @@ async fn callback(house: &House) -> Result<()> {
     call.hear_sound(SOON).await?;
     call.hang_up()?;
     page.line(Who::Caller, "hangs up");
+    over(house, mark).await?;
 
     let mark = house.hotline.journal().mark();
     house.agent.set_answering(Answering::After(Duration::ZERO));
@@ -116,17 +115,18 @@ async fn callback(house: &House) -> Result<()> {
     page.line(Who::Agent, "Anna is free again, and the one who waited has given up");
     let rung = citizen.rings(SOON).await.context("the citizen is called back")?;
     page.line(Who::Caller, "the citizen's phone rings and is answered: the municipality calls back");
-    house.shown("the callback was dialled");
+    house.shown("the callback was dialled").await;
     house.line(mark, SOON, |line| !line["command"]["listen"].is_null()).await?;
     rung.hear_sound(SOON).await?;
     said(house, mark).await?;
     answer(house, &rung, "ja", "1").await?;
+    queued(house, mark, "jobcenter").await?;
     let agent = rings(house, "jobcenter").await?;
     talk(house, &rung, &agent).await?;
     rung.hang_up()?;
     page.line(Who::Caller, "hangs up");
     kept(house, &reference).await.context("the callback is marked as done")?;
-    house.shown(&format!("callback {reference} was made, and is over"));
+    house.shown(&format!("callback {reference} was made, and is over")).await;
     Ok(())
 }
 
@@ -139,6 +139,14 @@ async fn dial(house: &House, phone: &Phone, number: &str) -> Result<(Call, usize
     call.answered(SOON).await.context("Asterisk answers")?;
     house.hotline.state_reached(mark, "wish", SOON).await.context("Hotline greets")?;
     Ok((call, mark))
+}
+
+/// Waits until Hotline speaks, so that the caller's next words cut it off.
+async fn interrupt(house: &House, call: &Call) -> Result<()> {
+    call.hear_sound(SOON).await.context("Hotline greets")?;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    house.page.line(Who::Caller, "does not wait for the end of the greeting:");
+    Ok(())
 }
 
 /// Waits until all that was to be said is said.
@@ -192,9 +200,26 @@ async fn understood(house: &House, mark: usize, meaning: &str) -> Result<()> {
     Ok(())
 }
 
-async fn transferred(house: &House, mark: usize, queue: &str) -> Result<()> {
+/// Waits until Asterisk itself says that the caller is in the queue.
+async fn queued(house: &House, mark: usize, queue: &str) -> Result<()> {
+    let events = house.asterisk.ami().mark();
     let found = |line: &Value| line["command"]["transfer"]["target"]["queue"]["queue"] == queue;
     house.line(mark, SOON, found).await.with_context(|| format!("put into the queue {queue}"))?;
+    let joined = |block: &Block| {
+        block.is_event("QueueCallerJoin") && block.get("Queue") == Some(queue)
+    };
+    let joined = house.asterisk.ami().event_from(events, SOON, joined).await;
+    let joined = joined.with_context(|| format!("Asterisk has the caller in queue {queue}"))?;
+    let place = joined.get("Position").unwrap_or("?");
+    house.page.line(Who::Pbx, &format!("has the caller in queue {queue}, at place {place}"));
+    Ok(())
+}
+
+/// Waits until Hotline has closed the call.
+async fn over(house: &House, mark: usize) -> Result<()> {
+    let found = |line: &Value| line.get("ended").is_some();
+    house.line(mark, SOON, found).await.context("Hotline closes the call")?;
+    house.narrated().await;
     Ok(())
 }
 
@@ -218,7 +243,7 @@ async fn rings(house: &House, queue: &str) -> Result<Call> {
         let value = agent.header(&header).with_context(|| format!("the handoff's {header}"))?;
         page.more(&format!("{header}: {value}"));
     }
-    house.shown("the agent was told who calls and what for");
+    house.shown("the agent was told who calls and what for").await;
     Ok(agent)
 }
 
@@ -228,7 +253,7 @@ async fn talk(house: &House, caller: &Call, agent: &Call) -> Result<()> {
     agent.play(&tone::tone(AGENT_TONE, 15.0, 0.5));
     agent.hear_tone(CALLER_TONE, SOON).await.context("the agent hears the caller")?;
     caller.hear_tone(AGENT_TONE, SOON).await.context("the caller hears the agent")?;
-    house.shown("caller and agent hear each other (a tone sent each way was recognised)");
+    house.shown("caller and agent hear each other (a tone sent each way was recognised)").await;
     Ok(())
 }
 
@@ -273,7 +298,7 @@ async fn kept(house: &House, reference: &str) -> Result<()> {
         loop {
             let (_, text) = house.hotline.get(&path).await?;
             let callback: Value = serde_json::from_str(&text).unwrap_or_default();
-            if text.contains("\"done\"") || callback["state"] == "reached" {
+            if callback["state"]["completed"] == "reached" {
                 return anyhow::Ok(());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

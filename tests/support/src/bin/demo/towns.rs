@@ -51,7 +51,7 @@ pub(crate) fn copy() -> Result<TempDir> {
 fn open(tenant: &str) -> Result<String> {
     let mut text = without(&without(tenant, "hours:"), "holidays:");
     text.push_str("\nhours: { mon-sun: \"00:00-24:00\" }\n");
-    replace(&mut text, "\nnumbers: ", &format!("[ \"+45{OPEN}\", \"{OPEN}\" ]"))?;
+    replace(&mut text, "\nnumbers: ", &format!("[ \"+45{OPEN}\" ]"))?;
     replace(&mut text, "\n  offer_from_seconds: ", &LONG_WAIT.to_string())?;
     Ok(text)
 }

@@ -55,7 +55,16 @@ impl House {
             .await
             .context("starting Hotline")?;
         let narrator = Narrator::start(hotline.journal().clone(), Arc::clone(&page));
-        Ok(Self { narrator, agent, hotline, asterisk, mail, page, hears, _flows: flows })
+        Ok(Self {
+            narrator,
+            agent,
+            hotline,
+            asterisk,
+            mail,
+            page,
+            hears,
+            _flows: flows,
+        })
     }
 
     /// Waits for a line of the journal at or after a mark.
@@ -67,7 +76,9 @@ impl House {
     ) -> Result<Value> {
         let journal = self.hotline.journal();
         let found = journal.wait_from(mark, within, |line| wanted(line).then(|| line.clone()));
-        found.await.with_context(|| format!("it did not happen within {within:?}"))
+        found
+            .await
+            .with_context(|| format!("it did not happen within {within:?}"))
     }
 
     /// Lets the narrator finish telling what has happened.
@@ -85,6 +96,10 @@ impl House {
 /// Returns the program beside this one.
 fn program() -> Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("hotline");
-    ensure!(program.is_file(), "{} is not there; run cargo build first", program.display());
+    ensure!(
+        program.is_file(),
+        "{} is not there; run cargo build first",
+        program.display()
+    );
     Ok(program)
 }

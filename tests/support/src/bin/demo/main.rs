@@ -106,8 +106,14 @@ async fn demo(once: bool) -> ExitCode {
         Err(error) => {
             failed(&page, error);
             let log = plain(&house.hotline.log());
-            let lines: Vec<&str> = log.lines().filter(|line| !line.starts_with("{\"")).collect();
-            page.more(&format!("Hotline's log ends:\n{}", lines[lines.len().saturating_sub(8)..].join("\n")));
+            let lines: Vec<&str> = log
+                .lines()
+                .filter(|line| !line.starts_with("{\""))
+                .collect();
+            page.more(&format!(
+                "Hotline's log ends:\n{}",
+                lines[lines.len().saturating_sub(8)..].join("\n")
+            ));
         }
     }
     if !house.hears {
@@ -119,10 +125,14 @@ async fn demo(once: bool) -> ExitCode {
         );
     }
     if !once {
-        stay::invite(&house);
+        stay::invite(&house).await;
         stay::answer(&house).await;
     }
-    if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if complete {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Names the step that did not happen.

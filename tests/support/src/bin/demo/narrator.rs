@@ -27,7 +27,9 @@ impl Narrator {
             for next in 0.. {
                 let within = Duration::from_secs(3600);
                 let line = loop {
-                    let line = journal.wait_from(next, within, |line| Some(line.clone())).await;
+                    let line = journal
+                        .wait_from(next, within, |line| Some(line.clone()))
+                        .await;
                     if let Some(line) = line {
                         break line;
                     }
@@ -59,7 +61,11 @@ impl Drop for Narrator {
 /// Tells one line; many are of no interest to a listener.
 fn tell(line: &Value, page: &Page) {
     if let Some(came) = line.get("came") {
-        let text = format!("hands the audio to Hotline: {} dialled, caller {} (masked)", word(&came["did"]), word(&came["caller"]));
+        let text = format!(
+            "hands the audio to Hotline: {} dialled, caller {} (masked)",
+            word(&came["did"]),
+            word(&came["caller"])
+        );
         page.line(Who::Pbx, &text);
     } else if let Some(event) = line.get("event") {
         happened(event, page);
@@ -73,7 +79,10 @@ fn tell(line: &Value, page: &Page) {
     } else if let Some(ended) = line.get("ended") {
         let outcome = word(&ended["outcome"]).replace('_', " ");
         let seconds = ended["seconds"].as_f64().unwrap_or_default();
-        page.line(Who::Hotline, &format!("is done with the call after {seconds:.1} s: {outcome}"));
+        page.line(
+            Who::Hotline,
+            &format!("is done with the call after {seconds:.1} s: {outcome}"),
+        );
     }
 }
 
@@ -84,7 +93,11 @@ fn happened(event: &Value, page: &Page) {
     if let Some(hypotheses) = event["heard"]["hypotheses"].as_array() {
         for (place, heard) in hypotheses.iter().enumerate() {
             let confidence = heard["confidence"].as_f64().unwrap_or_default();
-            let text = format!("“{}” ({}, {confidence:.2})", word(&heard["text"]), word(&heard["language"]));
+            let text = format!(
+                "“{}” ({}, {confidence:.2})",
+                word(&heard["text"]),
+                word(&heard["language"])
+            );
             if place == 0 {
                 page.line(Who::Heard, &text);
             } else {
@@ -95,11 +108,16 @@ fn happened(event: &Value, page: &Page) {
         page.line(Who::Heard, &format!("key {}", word(key)));
     } else if let Some(recorded) = event.get("recorded") {
         let seconds = recorded["seconds"].as_f64().unwrap_or_default();
-        let words = recorded["transcript"].as_str().filter(|words| !words.is_empty());
+        let words = recorded["transcript"]
+            .as_str()
+            .filter(|words| !words.is_empty());
         let words = words.map_or(String::new(), |words| format!(", heard as “{words}”"));
         page.line(Who::Hotline, &format!("has recorded {seconds:.1} s{words}"));
     } else if let Some(reference) = event["done"]["noted"]["reference"].as_str() {
-        page.line(Who::Hotline, &format!("has stored it durably under reference {reference}"));
+        page.line(
+            Who::Hotline,
+            &format!("has stored it durably under reference {reference}"),
+        );
     } else if let Some(reason) = event["transfer_failed"]["reason"].as_str() {
         page.line(Who::Pbx, &format!("did not move the caller: {reason}"));
     }
@@ -112,16 +130,27 @@ fn done(command: &Value, page: &Page) {
         page.line(Who::Hotline, "beeps and records");
     } else if let Some(transfer) = command.get("transfer") {
         let target = &transfer["target"];
-        let place = target["queue"]["queue"].as_str().map(|queue| format!("queue {queue}"));
+        let place = target["queue"]["queue"]
+            .as_str()
+            .map(|queue| format!("queue {queue}"));
         let place = place.unwrap_or_else(|| target.to_string());
-        page.line(Who::Hotline, &format!("makes Asterisk put the caller into {place}"));
-    } else if let Some(order) = command["do"].as_object().and_then(|order| order.keys().next()) {
+        page.line(
+            Who::Hotline,
+            &format!("makes Asterisk put the caller into {place}"),
+        );
+    } else if let Some(order) = command["do"]
+        .as_object()
+        .and_then(|order| order.keys().next())
+    {
         page.line(Who::Hotline, &format!("orders a {order}"));
     } else if let Some(understood) = command["note"].get("understood") {
         let confidence = understood["confidence"].as_f64().unwrap_or_default();
         let meaning = understood["meaning"].as_str().unwrap_or("nothing");
         let verdict = word(&understood["verdict"]);
-        page.line(Who::Understood, &format!("{meaning}  (confidence {confidence:.2}: {verdict})"));
+        page.line(
+            Who::Understood,
+            &format!("{meaning}  (confidence {confidence:.2}: {verdict})"),
+        );
         for why in understood["why"].as_array().into_iter().flatten() {
             page.more(&format!("because {}", word(why)));
         }

@@ -73,14 +73,20 @@ impl Page {
     /// Opens the page.
     pub(crate) fn new() -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { coloured: wanted && io::stdout().is_terminal(), began: Mutex::new(Instant::now()) }
+        Self {
+            coloured: wanted && io::stdout().is_terminal(),
+            began: Mutex::new(Instant::now()),
+        }
     }
 
     /// Begins a chapter: a rule with a title, and the clock at zero.
     pub(crate) fn chapter(&self, title: &str) {
         *self.began.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         let rule = "─".repeat(WIDTH.saturating_sub(title.chars().count() + 4));
-        self.write(&format!("\n{}\n\n", self.paint("1", &format!("── {title} {rule}"))));
+        self.write(&format!(
+            "\n{}\n\n",
+            self.paint("1", &format!("── {title} {rule}"))
+        ));
     }
 
     /// Prints a paragraph without time and speaker.
@@ -89,9 +95,18 @@ impl Page {
         self.write(&format!("{}\n", lines.join("\n")));
     }
 
+    /// Prints a line to be copied: unbroken, however long.
+    pub(crate) fn copy(&self, text: &str) {
+        self.write(&format!("  {text}\n"));
+    }
+
     /// Prints what somebody says or does, with the time in seconds since the chapter began.
     pub(crate) fn line(&self, who: Who, text: &str) {
-        let seconds = self.began.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+        let seconds = self
+            .began
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .elapsed();
         let time = self.paint("2", &format!("{:>6.1} s", seconds.as_secs_f64()));
         let label = self.paint(who.colour(), &format!("{:<10}", who.label()));
         let mut lines = wrap(text, WIDTH - MARGIN);
@@ -119,7 +134,11 @@ impl Page {
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.coloured { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.coloured {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     fn write(&self, text: &str) {

@@ -49,7 +49,10 @@ async fn queue(house: &House) -> Result<()> {
     talk(house, &call, &agent).await?;
     call.hang_up()?;
     page.line(Who::Caller, "hangs up");
-    agent.ended(SOON).await.context("the agent's phone is still in the call")?;
+    agent
+        .ended(SOON)
+        .await
+        .context("the agent's phone is still in the call")?;
     Ok(())
 }
 
@@ -60,22 +63,52 @@ async fn message(house: &House) -> Result<()> {
     let (call, mark) = dial(house, &citizen, CLOSED).await?;
     interrupt(house, &call).await?;
     wish(house, &call, "jeg har et spørgsmål om boligstøtte", "7").await?;
-    house.hotline.state_reached(mark, "closed", SOON).await.context("told that it is closed")?;
+    house
+        .hotline
+        .state_reached(mark, "closed", SOON)
+        .await
+        .context("told that it is closed")?;
     listens(house, mark, 1).await?;
-    press(house, &call, "2", "for a message, without waiting for the end").await?;
-    house.line(mark, SOON, |line| !line["command"]["record"].is_null()).await?;
+    press(
+        house,
+        &call,
+        "2",
+        "for a message, without waiting for the end",
+    )
+    .await?;
+    house
+        .line(mark, SOON, |line| !line["command"]["record"].is_null())
+        .await?;
     // The beep is the only pure tone.
     call.hear_tone(440.0, SOON).await.context("the beep")?;
-    say(house, &call, "goddag jeg søger om boligstøtte og har et spørgsmål").await?;
+    say(
+        house,
+        &call,
+        "goddag jeg søger om boligstøtte og har et spørgsmål",
+    )
+    .await?;
     press(house, &call, "#", "to end the recording").await?;
-    let reference = reference(house, mark).await.context("the message is stored")?;
-    let mail = house.mail.mail(SOON, |mail| names(mail, &reference)).await.context("the mail")?;
+    let reference = reference(house, mark)
+        .await
+        .context("the message is stored")?;
+    let mail = house
+        .mail
+        .mail(SOON, |mail| names(mail, &reference))
+        .await
+        .context("the mail")?;
     show(house, &mail)?;
     let told = |line: &Value| {
-        line["command"]["say"]["text"].as_str().is_some_and(|text| text.contains("referencenummer"))
+        line["command"]["say"]["text"]
+            .as_str()
+            .is_some_and(|text| text.contains("referencenummer"))
     };
-    house.line(mark, SOON, told).await.context("the caller is told the reference")?;
-    house.shown("the message arrived as a mail with a recording that plays").await;
+    house
+        .line(mark, SOON, told)
+        .await
+        .context("the caller is told the reference")?;
+    house
+        .shown("the message arrived as a mail with a recording that plays")
+        .await;
     said(house, house.hotline.journal().mark()).await?;
     answer(house, &call, "nej tak", "2").await?;
     call.ended(SOON).await.context("Hotline ends the call")?;
@@ -86,23 +119,44 @@ async fn callback(house: &House) -> Result<()> {
     let page = &house.page;
     page.chapter("Call 3: a long wait, and a callback instead");
     let citizen = Phone::new(CITIZEN)?;
-    house.asterisk.route(&format!("+45{CITIZEN}"), citizen.port()).await?;
+    house
+        .asterisk
+        .route(&format!("+45{CITIZEN}"), citizen.port())
+        .await?;
     let neighbour = Phone::new(NEIGHBOUR)?;
-    let waiting = keep_waiting(house, &neighbour).await.context("somebody else waits first")?;
+    let waiting = keep_waiting(house, &neighbour)
+        .await
+        .context("somebody else waits first")?;
 
     let (call, mark) = dial(house, &citizen, OPEN).await?;
     interrupt(house, &call).await?;
     wish(house, &call, "jeg har et spørgsmål om sygedagpenge", "2").await?;
-    house.hotline.state_reached(mark, "busy", SOON).await.context("a callback is offered")?;
-    house.shown("a callback was offered because the wait is long").await;
+    house
+        .hotline
+        .state_reached(mark, "busy", SOON)
+        .await
+        .context("a callback is offered")?;
+    house
+        .shown("a callback was offered because the wait is long")
+        .await;
     said(house, house.hotline.journal().mark()).await?;
     answer(house, &call, "ja", "1").await?;
-    house.hotline.state_reached(mark, "number", SOON).await.context("the number is confirmed")?;
+    house
+        .hotline
+        .state_reached(mark, "number", SOON)
+        .await
+        .context("the number is confirmed")?;
     listens(house, mark, 2).await?;
     answer(house, &call, "ja", "1").await?;
-    house.hotline.state_reached(mark, "time", SOON).await.context("asked when")?;
+    house
+        .hotline
+        .state_reached(mark, "time", SOON)
+        .await
+        .context("asked when")?;
     press(house, &call, "1", "for “as soon as possible”").await?;
-    let reference = reference(house, mark).await.context("the callback is stored")?;
+    let reference = reference(house, mark)
+        .await
+        .context("the callback is stored")?;
     house.hotline.state_reached(mark, "noted", SOON).await?;
     call.hear_sound(SOON).await?;
     call.hang_up()?;
@@ -112,11 +166,22 @@ async fn callback(house: &House) -> Result<()> {
     let mark = house.hotline.journal().mark();
     house.agent.set_answering(Answering::After(Duration::ZERO));
     waiting.hang_up()?;
-    page.line(Who::Agent, "Anna is free again, and the one who waited has given up");
-    let rung = citizen.rings(SOON).await.context("the citizen is called back")?;
-    page.line(Who::Caller, "the citizen's phone rings and is answered: the municipality calls back");
+    page.line(
+        Who::Agent,
+        "Anna is free again, and the one who waited has given up",
+    );
+    let rung = citizen
+        .rings(SOON)
+        .await
+        .context("the citizen is called back")?;
+    page.line(
+        Who::Caller,
+        "the citizen's phone rings and is answered: the municipality calls back",
+    );
     house.shown("the callback was dialled").await;
-    house.line(mark, SOON, |line| !line["command"]["listen"].is_null()).await?;
+    house
+        .line(mark, SOON, |line| !line["command"]["listen"].is_null())
+        .await?;
     rung.hear_sound(SOON).await?;
     said(house, mark).await?;
     answer(house, &rung, "ja", "1").await?;
@@ -125,8 +190,12 @@ async fn callback(house: &House) -> Result<()> {
     talk(house, &rung, &agent).await?;
     rung.hang_up()?;
     page.line(Who::Caller, "hangs up");
-    kept(house, &reference).await.context("the callback is marked as done")?;
-    house.shown(&format!("callback {reference} was made, and is over")).await;
+    kept(house, &reference)
+        .await
+        .context("the callback is marked as done")?;
+    house
+        .shown(&format!("callback {reference} was made, and is over"))
+        .await;
     Ok(())
 }
 
@@ -137,7 +206,11 @@ async fn dial(house: &House, phone: &Phone, number: &str) -> Result<(Call, usize
     let name = Caller::new().name("Søren Ærø");
     let call = phone.dial_as(house.asterisk.sip(), number, &name)?;
     call.answered(SOON).await.context("Asterisk answers")?;
-    house.hotline.state_reached(mark, "wish", SOON).await.context("Hotline greets")?;
+    house
+        .hotline
+        .state_reached(mark, "wish", SOON)
+        .await
+        .context("Hotline greets")?;
     Ok((call, mark))
 }
 
@@ -145,13 +218,18 @@ async fn dial(house: &House, phone: &Phone, number: &str) -> Result<(Call, usize
 async fn interrupt(house: &House, call: &Call) -> Result<()> {
     call.hear_sound(SOON).await.context("Hotline greets")?;
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    house.page.line(Who::Caller, "does not wait for the end of the greeting:");
+    house
+        .page
+        .line(Who::Caller, "does not wait for the end of the greeting:");
     Ok(())
 }
 
 /// Waits until all that was to be said is said.
 async fn said(house: &House, mark: usize) -> Result<()> {
-    house.line(mark, SOON, |line| line["event"] == "said").await.context("Hotline speaks")?;
+    house
+        .line(mark, SOON, |line| line["event"] == "said")
+        .await
+        .context("Hotline speaks")?;
     Ok(())
 }
 
@@ -162,7 +240,10 @@ async fn listens(house: &House, mark: usize, count: usize) -> Result<()> {
         seen += usize::from(!line["command"]["listen"].is_null());
         seen == count
     };
-    house.line(mark, SOON, enough).await.context("Hotline listens")?;
+    house
+        .line(mark, SOON, enough)
+        .await
+        .context("Hotline listens")?;
     Ok(())
 }
 
@@ -182,21 +263,35 @@ async fn answer(house: &House, call: &Call, words: &str, key: &str) -> Result<()
 async fn say(house: &House, call: &Call, words: &str) -> Result<()> {
     let samples = caller::danish(words)?;
     house.page.line(Who::Caller, &format!("says “{words}”"));
-    call.say(&samples).await.with_context(|| format!("the caller says “{words}”"))?;
+    call.say(&samples)
+        .await
+        .with_context(|| format!("the caller says “{words}”"))?;
     Ok(())
 }
 
 async fn press(house: &House, call: &Call, key: &str, why: &str) -> Result<()> {
-    house.page.line(Who::Caller, &format!("presses {key} {why}"));
-    call.press_all(key).await.with_context(|| format!("the caller presses {key}"))?;
+    house
+        .page
+        .line(Who::Caller, &format!("presses {key} {why}"));
+    call.press_all(key)
+        .await
+        .with_context(|| format!("the caller presses {key}"))?;
     Ok(())
 }
 
 async fn understood(house: &House, mark: usize, meaning: &str) -> Result<()> {
     let found = |line: &Value| !line["command"]["note"]["understood"].is_null();
-    let line = house.line(mark, SOON, found).await.context("the words are understood")?;
-    let taken = line["command"]["note"]["understood"]["meaning"].as_str().unwrap_or_default();
-    ensure!(taken.contains(meaning), "understood as {taken:?} instead of {meaning:?}");
+    let line = house
+        .line(mark, SOON, found)
+        .await
+        .context("the words are understood")?;
+    let taken = line["command"]["note"]["understood"]["meaning"]
+        .as_str()
+        .unwrap_or_default();
+    ensure!(
+        taken.contains(meaning),
+        "understood as {taken:?} instead of {meaning:?}"
+    );
     Ok(())
 }
 
@@ -204,21 +299,29 @@ async fn understood(house: &House, mark: usize, meaning: &str) -> Result<()> {
 async fn queued(house: &House, mark: usize, queue: &str) -> Result<()> {
     let events = house.asterisk.ami().mark();
     let found = |line: &Value| line["command"]["transfer"]["target"]["queue"]["queue"] == queue;
-    house.line(mark, SOON, found).await.with_context(|| format!("put into the queue {queue}"))?;
-    let joined = |block: &Block| {
-        block.is_event("QueueCallerJoin") && block.get("Queue") == Some(queue)
-    };
+    house
+        .line(mark, SOON, found)
+        .await
+        .with_context(|| format!("put into the queue {queue}"))?;
+    let joined =
+        |block: &Block| block.is_event("QueueCallerJoin") && block.get("Queue") == Some(queue);
     let joined = house.asterisk.ami().event_from(events, SOON, joined).await;
     let joined = joined.with_context(|| format!("Asterisk has the caller in queue {queue}"))?;
     let place = joined.get("Position").unwrap_or("?");
-    house.page.line(Who::Pbx, &format!("has the caller in queue {queue}, at place {place}"));
+    house.page.line(
+        Who::Pbx,
+        &format!("has the caller in queue {queue}, at place {place}"),
+    );
     Ok(())
 }
 
 /// Waits until Hotline has closed the call.
 async fn over(house: &House, mark: usize) -> Result<()> {
     let found = |line: &Value| line.get("ended").is_some();
-    house.line(mark, SOON, found).await.context("Hotline closes the call")?;
+    house
+        .line(mark, SOON, found)
+        .await
+        .context("Hotline closes the call")?;
     house.narrated().await;
     Ok(())
 }
@@ -228,7 +331,11 @@ async fn rings(house: &House, queue: &str) -> Result<Call> {
     let page = &house.page;
     let deadline = tokio::time::Instant::now() + SOON;
     let agent = loop {
-        let ringing = house.agent.rings(SOON).await.context("the agent's phone rings")?;
+        let ringing = house
+            .agent
+            .rings(SOON)
+            .await
+            .context("the agent's phone rings")?;
         // Calls that were refused while Anna was busy are in the list as well.
         if ringing.answered(Duration::from_secs(2)).await.is_ok() && ringing.is_up() {
             break ringing;
@@ -237,13 +344,20 @@ async fn rings(house: &House, queue: &str) -> Result<Call> {
             bail!("the agent's phone did not ring for {queue}");
         }
     };
-    page.line(Who::Agent, "Anna's phone rings, and she answers. Her screen shows:");
+    page.line(
+        Who::Agent,
+        "Anna's phone rings, and she answers. Her screen shows:",
+    );
     for name in ["Caller", "Language", "Reason", "Summary"] {
         let header = format!("X-Hotline-{name}");
-        let value = agent.header(&header).with_context(|| format!("the handoff's {header}"))?;
+        let value = agent
+            .header(&header)
+            .with_context(|| format!("the handoff's {header}"))?;
         page.more(&format!("{header}: {value}"));
     }
-    house.shown("the agent was told who calls and what for").await;
+    house
+        .shown("the agent was told who calls and what for")
+        .await;
     Ok(agent)
 }
 
@@ -251,28 +365,43 @@ async fn rings(house: &House, queue: &str) -> Result<Call> {
 async fn talk(house: &House, caller: &Call, agent: &Call) -> Result<()> {
     caller.play(&tone::tone(CALLER_TONE, 15.0, 0.5));
     agent.play(&tone::tone(AGENT_TONE, 15.0, 0.5));
-    agent.hear_tone(CALLER_TONE, SOON).await.context("the agent hears the caller")?;
-    caller.hear_tone(AGENT_TONE, SOON).await.context("the caller hears the agent")?;
-    house.shown("caller and agent hear each other (a tone sent each way was recognised)").await;
+    agent
+        .hear_tone(CALLER_TONE, SOON)
+        .await
+        .context("the agent hears the caller")?;
+    caller
+        .hear_tone(AGENT_TONE, SOON)
+        .await
+        .context("the caller hears the agent")?;
+    house
+        .shown("caller and agent hear each other (a tone sent each way was recognised)")
+        .await;
     Ok(())
 }
 
 /// Puts somebody into the queue whose agent is busy, until the wait is long.
 async fn keep_waiting(house: &House, neighbour: &Phone) -> Result<Call> {
     house.agent.set_answering(Answering::Refuse(486));
-    house.page.line(Who::Agent, "Anna is in another call: her phone says “busy”");
+    house
+        .page
+        .line(Who::Agent, "Anna is in another call: her phone says “busy”");
     house.narrator.skip_next();
     let mark = house.hotline.journal().mark();
     let call = neighbour.call(house.asterisk.sip(), OPEN).await?;
     house.hotline.state_reached(mark, "wish", SOON).await?;
     call.press_all("2").await?;
     call.hear_tone(street::asterisk::HOLD_TONE, SOON).await?;
-    house.page.line(Who::Pbx, "somebody else waits in queue jobcenter");
+    house
+        .page
+        .line(Who::Pbx, "somebody else waits in queue jobcenter");
     let long = async {
         loop {
             let queues = house.asterisk.ami().list("QueueSummary", &[]).await?;
             let waits = |queue: &Block| {
-                queue.get("LongestHoldTime").and_then(|time| time.parse::<u32>().ok()).unwrap_or(0)
+                queue
+                    .get("LongestHoldTime")
+                    .and_then(|time| time.parse::<u32>().ok())
+                    .unwrap_or(0)
             };
             if queues.iter().any(|queue| waits(queue) >= LONG_WAIT) {
                 return anyhow::Ok(());
@@ -280,7 +409,9 @@ async fn keep_waiting(house: &House, neighbour: &Phone) -> Result<Call> {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    tokio::time::timeout(SOON, long).await.context("the wait becomes long")??;
+    tokio::time::timeout(SOON, long)
+        .await
+        .context("the wait becomes long")??;
     Ok(call)
 }
 
@@ -320,7 +451,10 @@ fn show(house: &House, mail: &Mail) -> Result<()> {
     let page = &house.page;
     page.line(Who::Mail, "a mail has arrived");
     for name in ["From", "To", "Subject"] {
-        page.more(&format!("{name}: {}", mail.header(name).unwrap_or_default()));
+        page.more(&format!(
+            "{name}: {}",
+            mail.header(name).unwrap_or_default()
+        ));
     }
     page.more("\n");
     page.more(mail.text().trim());
@@ -331,9 +465,17 @@ fn show(house: &House, mail: &Mail) -> Result<()> {
     let reader = hound::WavReader::new(file.bytes.as_slice()).context("the recording plays")?;
     let rate = reader.spec().sample_rate;
     let seconds = f64::from(reader.duration()) / f64::from(rate);
-    page.more(&format!("[{}, {}, {seconds:.1} s, {rate} Hz]", file.name, file.kind));
-    let samples = reader.into_samples::<i16>().collect::<Result<Vec<_>, _>>()?;
+    page.more(&format!(
+        "[{}, {}, {seconds:.1} s, {rate} Hz]",
+        file.name, file.kind
+    ));
+    let samples = reader
+        .into_samples::<i16>()
+        .collect::<Result<Vec<_>, _>>()?;
     let level = tone::level(&samples);
-    ensure!(seconds > 1.0 && level > -40.0, "the recording is empty ({seconds:.1} s, {level:.0} dB)");
+    ensure!(
+        seconds > 1.0 && level > -40.0,
+        "the recording is empty ({seconds:.1} s, {level:.0} dB)"
+    );
     Ok(())
 }

@@ -3,21 +3,30 @@
 use std::time::Duration;
 
 use street::phone::Answering;
-use street::{caller, cache};
+use street::{cache, caller};
 
 use crate::house::House;
 use crate::page::Who;
 use crate::towns::{CLOSED, LONG_WAIT, OPEN};
+
+/// The softphone's number and port, for callbacks.
+const SOFTPHONE: &str = "20304070";
+const SOFTPHONE_PORT: u16 = 5060;
 
 /// Says what is real here and what is not.
 pub(crate) fn introduce(house: &House) {
     let page = &house.page;
     let version = cache::asterisk().ok().and_then(|found| match found {
         cache::Installation::Unpacked(tree) => std::fs::read_to_string(tree.join("VERSION")).ok(),
-        cache::Installation::Own { program, .. } => Some(format!("Asterisk ({})", program.display())),
+        cache::Installation::Own { program, .. } => {
+            Some(format!("Asterisk ({})", program.display()))
+        }
     });
     let version = version.unwrap_or_else(|| "Asterisk".to_owned());
-    page.text(&format!("Ready: {}, with the dialplans in dialplans/ as they are.\n", version.trim()));
+    page.text(&format!(
+        "Ready: {}, with the dialplans in dialplans/ as they are.\n",
+        version.trim()
+    ));
     page.text("");
     page.text("Real: SIP, RTP, Asterisk, its queues, Hotline, speech recognition, SMTP.");
     page.text(
@@ -38,33 +47,51 @@ pub(crate) fn introduce(house: &House) {
 }
 
 /// Says how to call with a softphone and where the doors are.
-pub(crate) fn invite(house: &House) {
+pub(crate) async fn invite(house: &House) {
     let page = &house.page;
     let sip = house.asterisk.sip();
     let http = house.hotline.settings().http_port;
     let token = house.hotline.state().join("token");
+    let routed = house
+        .asterisk
+        .route(&format!("+45{SOFTPHONE}"), SOFTPHONE_PORT)
+        .await;
     page.chapter("Now call by yourself");
-    page.text("Softphone on this machine: SIP over UDP, G.711 A-law or µ-law, keys as RFC 4733, no account.");
-    page.text("");
-    page.text(&format!("  open     sip:{OPEN}@{sip}"));
-    page.text(&format!("  closed   sip:{CLOSED}@{sip}"));
-    page.text("");
-    page.text(&format!("  Linphone, Jami, MicroSIP …   dial the address above"));
-    page.text(&format!("  pjsua    pjsua --id sip:20304070@127.0.0.1 sip:{OPEN}@{sip}"));
-    page.text(&format!(
-        "  baresip  baresip -e '/uanew <sip:20304070@127.0.0.1>;regint=0' -e '/dial sip:{OPEN}@{sip}'"
-    ));
-    page.text("");
     page.text(
-        "Use the keys, 1 to 8 for departments, 0 for the switchboard, 9 to cancel an appointment: \
-         the tiny speech models do not know your voice. Anna answers; she is a machine.",
+        "With any softphone on this machine: SIP over UDP, G.711 A-law or µ-law, keys as RFC 4733; \
+         no account, no password.",
     );
     page.text("");
-    page.text(&format!("Web door: http://127.0.0.1:{http} (/healthz /readyz /metrics /api/v1/calls /api/v1/events)"));
-    page.text(&format!("  token  {}", token.display()));
-    page.text(&format!(
-        "  curl -N -H \"Authorization: Bearer $(cat {})\" http://127.0.0.1:{http}/api/v1/events",
-        token.display()
+    page.copy(&format!("open     sip:{OPEN}@{sip}"));
+    page.copy(&format!("closed   sip:{CLOSED}@{sip}"));
+    page.text("");
+    page.text("Linphone: dial one of these addresses. baresip, with this one account:");
+    page.text("");
+    page.copy(&format!(
+        "echo '<sip:{SOFTPHONE}@127.0.0.1>;regint=0' >> ~/.baresip/accounts"
+    ));
+    page.copy(&format!("baresip -e 'd sip:{OPEN}@{sip}'"));
+    page.text("");
+    if routed.is_ok() {
+        page.text(&format!(
+            "Callbacks for {SOFTPHONE} are dialled to 127.0.0.1:{SOFTPHONE_PORT}: they ring where \
+             your softphone listens there."
+        ));
+    }
+    page.text(
+        "Use the keys: 1 to 8 for departments, 0 for the switchboard, 9 to cancel an appointment. \
+         The tiny speech models do not know your voice; real ones go into speech.models of the \
+         configuration. Anna answers, and is a machine. Mails are shown here.",
+    );
+    page.text("");
+    page.text("The web door, and the calls as they go:");
+    page.text("");
+    page.copy(&format!(
+        "http://127.0.0.1:{http}  /healthz /readyz /metrics /api/v1/calls /api/v1/events"
+    ));
+    page.copy(&format!("TOKEN={}", token.display()));
+    page.copy(&format!(
+        "curl -N -H \"Authorization: Bearer $(cat $TOKEN)\" http://127.0.0.1:{http}/api/v1/events"
     ));
     page.text("");
     page.text("Ctrl-C ends everything.");
@@ -73,14 +100,18 @@ pub(crate) fn invite(house: &House) {
 
 /// Answers the agent's phone and shows the mail that comes, until the demo is interrupted.
 pub(crate) async fn answer(house: &House) {
-    house.agent.set_answering(Answering::After(Duration::from_secs(3)));
+    house
+        .agent
+        .set_answering(Answering::After(Duration::from_secs(3)));
     let greeting = caller::danish("goddag, du taler med Anna. Jeg er kun en maskine. Farvel.").ok();
     let mut mails = house.mail.mails().len();
     loop {
         for mail in house.mail.mails().into_iter().skip(mails) {
             mails += 1;
             let to = mail.recipients.join(", ");
-            house.page.line(Who::Mail, &format!("to {to}: {}", mail.subject()));
+            house
+                .page
+                .line(Who::Mail, &format!("to {to}: {}", mail.subject()));
             house.page.more(mail.text().trim());
         }
         let Ok(ringing) = house.agent.rings(Duration::from_millis(300)).await else {
@@ -90,7 +121,10 @@ pub(crate) async fn answer(house: &House) {
             continue;
         }
         let reason = ringing.header("X-Hotline-Summary").unwrap_or_default();
-        house.page.line(Who::Agent, &format!("Anna answers. Her screen shows: {reason}"));
+        house.page.line(
+            Who::Agent,
+            &format!("Anna answers. Her screen shows: {reason}"),
+        );
         if let Some(greeting) = &greeting {
             let words = greeting.to_vec();
             tokio::spawn(async move {

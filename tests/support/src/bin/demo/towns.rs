@@ -15,8 +15,17 @@ pub(crate) const CLOSED: &str = "70101011";
 
 /// Queues that the municipality's departments have at the PBX.
 pub(crate) const QUEUES: &[&str] = &[
-    "omstilling", "borgerservice", "jobcenter", "byggesag", "affald", "parkering", "skole",
-    "hjemmepleje", "betaling", "miljoe", "kultur",
+    "omstilling",
+    "borgerservice",
+    "jobcenter",
+    "byggesag",
+    "affald",
+    "parkering",
+    "skole",
+    "hjemmepleje",
+    "betaling",
+    "miljoe",
+    "kultur",
 ];
 
 /// From how many seconds of waiting the copy offers a callback.
@@ -24,14 +33,18 @@ pub(crate) const LONG_WAIT: u32 = 3;
 
 /// Copies the flows and the tenant into a folder of its own and changes hours and numbers.
 pub(crate) fn copy() -> Result<TempDir> {
-    let folder = tempfile::Builder::new().prefix("hotline-demo-flows-").tempdir()?;
+    let folder = tempfile::Builder::new()
+        .prefix("hotline-demo-flows-")
+        .tempdir()?;
     let flows = project().join("flows");
     let common = folder.path().join("common");
     fs::create_dir(&common)?;
     for entry in fs::read_dir(flows.join("common"))? {
         let path = entry?.path();
         if let Some(name) = path.file_name()
-            && path.extension().is_some_and(|extension| extension == "yaml")
+            && path
+                .extension()
+                .is_some_and(|extension| extension == "yaml")
         {
             fs::copy(&path, common.join(name))?;
         }
@@ -39,7 +52,10 @@ pub(crate) fn copy() -> Result<TempDir> {
     let source = flows.join("egekoebing/tenant.yaml");
     let text = fs::read_to_string(&source).with_context(|| format!("{}", source.display()))?;
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    for (id, tenant) in [("egekoebing", open(&text)?), ("egekoebing_lukket", closed(&text, seconds)?)] {
+    for (id, tenant) in [
+        ("egekoebing", open(&text)?),
+        ("egekoebing_lukket", closed(&text, seconds)?),
+    ] {
         let place = folder.path().join(id);
         fs::create_dir(&place)?;
         fs::write(place.join("tenant.yaml"), tenant)?;
@@ -52,7 +68,11 @@ fn open(tenant: &str) -> Result<String> {
     let mut text = without(&without(tenant, "hours:"), "holidays:");
     text.push_str("\nhours: { mon-sun: \"00:00-24:00\" }\n");
     replace(&mut text, "\nnumbers: ", &format!("[ \"+45{OPEN}\" ]"))?;
-    replace(&mut text, "\n  offer_from_seconds: ", &LONG_WAIT.to_string())?;
+    replace(
+        &mut text,
+        "\n  offer_from_seconds: ",
+        &LONG_WAIT.to_string(),
+    )?;
     Ok(text)
 }
 
@@ -65,9 +85,13 @@ fn closed(tenant: &str, seconds: u64) -> Result<String> {
     // Departments with hours of their own, too, keep the tenant's holidays.
     text = without(&text, "holidays:");
     let today = seconds / 86_400;
-    let days: Vec<String> =
-        (today.saturating_sub(1)..=today + 1).map(|day| format!("{}: \"\"", date(day))).collect();
-    text.push_str(&format!("\nholidays: {{ days: {{ {} }} }}\n", days.join(", ")));
+    let days: Vec<String> = (today.saturating_sub(1)..=today + 1)
+        .map(|day| format!("{}: \"\"", date(day)))
+        .collect();
+    text.push_str(&format!(
+        "\nholidays: {{ days: {{ {} }} }}\n",
+        days.join(", ")
+    ));
     Ok(text)
 }
 
@@ -96,7 +120,11 @@ fn without(text: &str, name: &str) -> String {
 /// Replaces the rest of the line after a key.
 fn replace(text: &mut String, key: &str, value: &str) -> Result<()> {
     let from = text.find(key).map(|at| at + key.len());
-    ensure!(from.is_some(), "the tenant file has no {:?} any more", key.trim());
+    ensure!(
+        from.is_some(),
+        "the tenant file has no {:?} any more",
+        key.trim()
+    );
     let from = from.unwrap_or_default();
     let to = text[from..].find('\n').map_or(text.len(), |end| from + end);
     text.replace_range(from..to, value);
@@ -105,7 +133,9 @@ fn replace(text: &mut String, key: &str, value: &str) -> Result<()> {
 
 /// Writes a day, counted from 1 January 1970, as a date.
 fn date(mut day: u64) -> String {
-    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let mut year = 1970;
     while day >= 365 + u64::from(leap(year)) {
         day -= 365 + u64::from(leap(year));
@@ -137,7 +167,10 @@ mod tests {
         let text = open(TENANT).unwrap();
         assert_eq!(text.matches("hours:").count(), 1, "{text}");
         assert!(text.contains("00:00-24:00"));
-        assert!(text.contains("    queue: a\n    mail: a@b.invalid\n"), "{text}");
+        assert!(
+            text.contains("    queue: a\n    mail: a@b.invalid\n"),
+            "{text}"
+        );
         assert!(text.contains("offer_from_seconds: 3\n"), "{text}");
         assert!(!text.contains("2026-12-23"), "{text}");
     }
@@ -146,7 +179,10 @@ mod tests {
     fn the_closed_copy_keeps_its_hours_and_has_a_day_off() {
         let text = closed(TENANT, 1_709_164_800).unwrap();
         assert!(text.contains("09:00-15:00") && text.contains("10:00-14:00"));
-        assert!(text.contains("2024-02-28: \"\", 2024-02-29: \"\", 2024-03-01: \"\""), "{text}");
+        assert!(
+            text.contains("2024-02-28: \"\", 2024-02-29: \"\", 2024-03-01: \"\""),
+            "{text}"
+        );
     }
 
     #[test]

@@ -81,15 +81,17 @@ mod tests {
             narrow.extend(converted);
         }
         assert_eq!((narrow.len(), wide.len()), (8000, 16000));
+        // The filter rings for some samples before the first wave.
+        let (narrow, wide) = (&narrow[160..], &wide[320..]);
         assert!(
-            (430..=441).contains(&crossings(&narrow)),
+            (430..=432).contains(&crossings(narrow)),
             "{}",
-            crossings(&narrow)
+            crossings(narrow)
         );
         assert!(
-            (425..=441).contains(&crossings(&wide)),
+            (430..=432).contains(&crossings(wide)),
             "{}",
-            crossings(&wide)
+            crossings(wide)
         );
     }
 }

@@ -34,7 +34,11 @@ fn blocks(page: &str, language: &str) -> Vec<(String, String)> {
     for (number, line) in text(page).lines().enumerate() {
         match (line.strip_prefix("```"), &mut open) {
             (Some(name), None) => {
-                open = Some((name == language, format!("{page}:{}", number + 2), String::new()));
+                open = Some((
+                    name == language,
+                    format!("{page}:{}", number + 2),
+                    String::new(),
+                ));
             }
             (Some(_), Some(_)) => {
                 let (wanted, place, block) = open.take().unwrap();
@@ -89,22 +93,29 @@ fn help(arguments: &[&str]) -> String {
 fn verbs(help: &str) -> Vec<String> {
     let commands = help.split("Commands:\n").nth(1).unwrap_or_default();
     let lines = commands.lines().take_while(|line| !line.is_empty());
-    lines.filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect()
+    lines
+        .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+        .collect()
 }
 
-/// Returns every command line of a page that begins with `program`, from blocks and running text.
+/// Returns every command line of a page that begins with `program`, without that word, from blocks
+/// and running text.
 fn commands(page: &str, program: &str) -> Vec<String> {
-    let in_blocks = ["sh", "console"].into_iter().flat_map(|language| blocks(page, language));
-    let lines: Vec<String> = in_blocks.flat_map(|(_, block)| block.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let shown = blocks(page, "console").into_iter().map(|(_, block)| block);
+    let shown =
+        shown.filter_map(|block| block.lines().next()?.strip_prefix("$ ").map(str::to_owned));
+    let typed = blocks(page, "sh").into_iter().flat_map(|(_, block)| {
+        let lines = block.lines().map(str::to_owned);
+        lines.collect::<Vec<_>>()
+    });
     let begins = format!("{program} ");
     let mut found = Vec::new();
-    for line in lines.into_iter().chain(code(page)) {
-        let line = line.split(" # ").next().unwrap_or_default().trim();
-        let line = line.strip_prefix("$ ").unwrap_or(line);
+    for line in typed.chain(shown).chain(code(page)) {
+        let line = line.split(" # ").next().unwrap_or_default();
         for part in line.split(" | ").flat_map(|part| part.split(" && ")) {
-            if let Some(at) = part.strip_prefix(&begins).or_else(|| part.strip_prefix(&format!("sudo -u hotline {begins}"))) {
-                found.push(at.trim().to_owned());
-            }
+            let part = part.trim();
+            let part = part.strip_prefix("sudo -u hotline ").unwrap_or(part);
+            found.extend(part.strip_prefix(&begins).map(|it| it.trim().to_owned()));
         }
     }
     found
@@ -117,23 +128,37 @@ fn every_verb_and_option_that_is_named_is_in_the_help() {
     let mut looked_at = 0;
     for page in PAGES {
         for command in commands(page, "hotline") {
-            let mut words = command.split_whitespace().filter(|word| *word != "--config" && !word.ends_with(".yaml"));
+            let mut words = command
+                .split_whitespace()
+                .filter(|word| *word != "--config" && !word.ends_with(".yaml"));
             let Some(verb) = words.next() else { continue };
             if verb.starts_with('-') {
                 assert!(top.contains(verb), "{page}: hotline {command}");
                 continue;
             }
-            assert!(known.iter().any(|it| it == verb), "{page}: hotline {command}: no such verb");
+            assert!(
+                known.iter().any(|it| it == verb),
+                "{page}: hotline {command}: no such verb"
+            );
             let mut page_of_help = help(&[verb]);
             let mut deeds = verbs(&page_of_help);
             deeds.retain(|deed| deed != "help");
             if !deeds.is_empty() {
                 let deed = words.next().unwrap_or_default();
-                assert!(deeds.iter().any(|it| it == deed), "{page}: hotline {command}: no such deed");
+                assert!(
+                    deeds.iter().any(|it| it == deed),
+                    "{page}: hotline {command}: no such deed"
+                );
                 page_of_help = help(&[verb, deed]);
             }
-            for option in command.split_whitespace().filter(|word| word.starts_with("--")) {
-                assert!(page_of_help.contains(option), "{page}: hotline {command}: {option} is not in the help");
+            for option in command
+                .split_whitespace()
+                .filter(|word| word.starts_with("--"))
+            {
+                assert!(
+                    page_of_help.contains(option),
+                    "{page}: hotline {command}: {option} is not in the help"
+                );
             }
             looked_at += 1;
         }
@@ -145,7 +170,10 @@ fn every_verb_and_option_that_is_named_is_in_the_help() {
     }
     let operations = text("docs/operations.md");
     for verb in known.iter().filter(|verb| *verb != "help") {
-        assert!(operations.contains(&format!("`hotline {verb}")), "operations.md does not tell of {verb}");
+        assert!(
+            operations.contains(&format!("`hotline {verb}")),
+            "operations.md does not tell of {verb}"
+        );
     }
 }
 
@@ -155,17 +183,26 @@ fn every_make_target_that_is_named_exists_and_the_two_commands_are_in_the_readme
     for page in PAGES {
         for command in commands(page, "make") {
             let target = command.split_whitespace().next().unwrap();
-            assert!(makefile.contains(&format!("\n{target}: ")), "{page}: make {target}");
+            assert!(
+                makefile.contains(&format!("\n{target}: ")),
+                "{page}: make {target}"
+            );
         }
     }
     let readme = commands("README.md", "make");
-    assert!(readme.iter().any(|it| it == "demo") && readme.iter().any(|it| it == "test"), "{readme:?}");
+    assert!(
+        readme.iter().any(|it| it == "demo") && readme.iter().any(|it| it == "test"),
+        "{readme:?}"
+    );
     assert!(text(".ci/run").contains("\nmake test\n"));
 }
 
 #[test]
 fn every_file_that_is_linked_exists() {
-    for page in PAGES.into_iter().chain(["flows/README.md", "dialplans/README.md", "CHANGELOG.md"]) {
+    for page in PAGES
+        .into_iter()
+        .chain(["flows/README.md", "dialplans/README.md", "CHANGELOG.md"])
+    {
         let folder = here().join(page).parent().unwrap().to_owned();
         for link in text(page).split("](").skip(1) {
             let target = link.split(')').next().unwrap();
@@ -173,12 +210,19 @@ fn every_file_that_is_linked_exists() {
                 continue;
             }
             let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
-            let path = if file.is_empty() { here().join(page) } else { folder.join(file) };
+            let path = if file.is_empty() {
+                here().join(page)
+            } else {
+                folder.join(file)
+            };
             assert!(path.exists(), "{page} links to {target}");
             if !anchor.is_empty() {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let mut headings = text.lines().filter(|line| line.starts_with('#'));
-                assert!(headings.any(|it| slug(it) == anchor), "{page} links to {target}");
+                assert!(
+                    headings.any(|it| slug(it) == anchor),
+                    "{page} links to {target}"
+                );
             }
         }
     }
@@ -187,24 +231,47 @@ fn every_file_that_is_linked_exists() {
 /// Makes the anchor of a heading, as GitHub does.
 fn slug(heading: &str) -> String {
     let heading = heading.trim_start_matches('#').trim().to_lowercase();
-    let kept = heading.chars().filter(|it| it.is_alphanumeric() || matches!(it, ' ' | '-' | '_'));
+    let kept = heading
+        .chars()
+        .filter(|it| it.is_alphanumeric() || matches!(it, ' ' | '-' | '_'));
     kept.map(|it| if it == ' ' { '-' } else { it }).collect()
 }
 
 #[test]
 fn the_dialplan_to_paste_is_that_of_the_dialplans_folder() {
-    let shipped: Vec<String> = blocks("dialplans/README.md", "ini").into_iter().map(|it| it.1).collect();
-    let shown: Vec<String> = blocks("README.md", "ini").into_iter().map(|it| it.1).collect();
+    let shipped: Vec<String> = blocks("dialplans/README.md", "ini")
+        .into_iter()
+        .map(|it| it.1)
+        .collect();
+    let shown: Vec<String> = blocks("README.md", "ini")
+        .into_iter()
+        .map(|it| it.1)
+        .collect();
     assert!(!shown.is_empty());
     assert_eq!(shown, shipped);
     // What is pasted leads somewhere.
     let dialplan = text("dialplans/hotline.conf");
     assert!(dialplan.contains("[hotline-inbound]"));
-    for line in shown.iter().flat_map(|block| block.lines()).filter(|line| line.starts_with("HOTLINE_")) {
+    for line in shown
+        .iter()
+        .flat_map(|block| block.lines())
+        .filter(|line| line.starts_with("HOTLINE_"))
+    {
         let name = line.split(" = ").next().unwrap();
-        assert!(dialplan.contains(&format!("${{{name}}}")), "{name} is not used");
+        assert!(
+            dialplan.contains(&format!("${{{name}}}")),
+            "{name} is not used"
+        );
     }
-    assert!(shown[0].contains(&Config::read(None, Vec::new()).unwrap().call.listen.to_string()));
+    assert!(
+        shown[0].contains(
+            &Config::read(None, Vec::new())
+                .unwrap()
+                .call
+                .listen
+                .to_string()
+        )
+    );
 }
 
 #[test]
@@ -212,11 +279,22 @@ fn every_context_and_variable_that_is_named_is_in_the_dialplan() {
     let dialplan = text("dialplans/hotline.conf");
     let known = format!("{dialplan}{}", text("dialplans/README.md"));
     // These are read by the program and not by Asterisk.
-    let ours = ["HOTLINE_CONFIG", "HOTLINE_LIBVOSK", "HOTLINE_ESPEAK", "HOTLINE_CACHE"];
+    let ours = [
+        "HOTLINE_CONFIG",
+        "HOTLINE_LIBVOSK",
+        "HOTLINE_ESPEAK",
+        "HOTLINE_CACHE",
+    ];
     for page in PAGES {
         for word in code(page) {
-            let name: String = word.chars().take_while(|it| it.is_ascii_uppercase() || *it == '_').collect();
-            if word.starts_with("HOTLINE_") && !word.starts_with("HOTLINE__") && !ours.contains(&name.as_str()) {
+            let name: String = word
+                .chars()
+                .take_while(|it| it.is_ascii_uppercase() || *it == '_')
+                .collect();
+            if word.starts_with("HOTLINE_")
+                && !word.starts_with("HOTLINE__")
+                && !ours.contains(&name.as_str())
+            {
                 assert!(known.contains(&name), "{page}: {word}");
             }
             if word.starts_with("hotline-") && !word.ends_with(".conf") {
@@ -230,8 +308,14 @@ fn every_context_and_variable_that_is_named_is_in_the_dialplan() {
 fn the_configurations_shown_are_read_and_what_they_name_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let shipped = text("docs/hotline.yaml");
-    let [(place, minimal)] = &blocks("README.md", "yaml")[..] else { panic!("one configuration in README.md") };
-    for (place, text) in [("docs/hotline.yaml", &shipped), (place, minimal), ("everything in it", &with_examples(&shipped))] {
+    let [(place, minimal)] = &blocks("README.md", "yaml")[..] else {
+        panic!("one configuration in README.md")
+    };
+    for (place, text) in [
+        ("docs/hotline.yaml", &shipped),
+        (place, minimal),
+        ("everything in it", &with_examples(&shipped)),
+    ] {
         let file = folder.path().join("hotline.yaml");
         std::fs::write(&file, text).unwrap();
         let config = Config::read(Some((&file, text)), Vec::new());
@@ -242,15 +326,24 @@ fn the_configurations_shown_are_read_and_what_they_name_is_found() {
         let output = hotline(&["--config", file.to_str().unwrap(), "check"]);
         assert!(output.status.success(), "{place}: {output:?}");
     }
-    for (place, text) in blocks("docs/asterisk.md", "yaml").iter().chain(&blocks("docs/speech.md", "yaml")).chain(&blocks("docs/operations.md", "yaml")) {
-        let read = Config::read(Some((Path::new("/etc/hotline/hotline.yaml"), text)), Vec::new());
+    for (place, text) in blocks("docs/asterisk.md", "yaml")
+        .iter()
+        .chain(&blocks("docs/speech.md", "yaml"))
+        .chain(&blocks("docs/operations.md", "yaml"))
+    {
+        let read = Config::read(
+            Some((Path::new("/etc/hotline/hotline.yaml"), text)),
+            Vec::new(),
+        );
         assert!(read.is_ok(), "{place}: {}", read.unwrap_err());
     }
 }
 
 /// Takes the comment sign from settings that are examples.
 fn with_examples(text: &str) -> String {
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with("models: {}"));
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("models: {}"));
     let lines = lines.map(|line| match line.strip_suffix("# example") {
         Some(example) => example.replacen("# ", "", 1),
         None => line.to_owned(),
@@ -284,7 +377,11 @@ fn gather(name: &str, value: &Value, settings: &mut BTreeMap<String, Value>) {
     match value {
         Value::Object(parts) if !["speech.models", "speech.voices"].contains(&name) => {
             for (part, value) in parts {
-                let name = if name.is_empty() { part.clone() } else { format!("{name}.{part}") };
+                let name = if name.is_empty() {
+                    part.clone()
+                } else {
+                    format!("{name}.{part}")
+                };
                 gather(&name, value, settings);
             }
         }
@@ -303,7 +400,9 @@ fn the_table_of_settings_has_each_of_them_with_its_default() {
         }
     }
     for (name, default) in settings() {
-        let shown = rows.get(name.as_str()).unwrap_or_else(|| panic!("{name} is not in the table"));
+        let shown = rows
+            .get(name.as_str())
+            .unwrap_or_else(|| panic!("{name} is not in the table"));
         match default {
             // What has no fixed default is described in words.
             Value::Null => assert!(!shown.is_empty(), "{name}"),
@@ -326,10 +425,16 @@ fn the_example_configuration_has_each_setting_and_its_default() {
     let file = Path::new("hotline.yaml");
     let read = Config::read(Some((file, &shipped)), Vec::new()).unwrap();
     let asterisk = "asterisk: { secret_file: ami-secret }";
-    assert_eq!(read, Config::read(Some((file, asterisk)), Vec::new()).unwrap());
+    assert_eq!(
+        read,
+        Config::read(Some((file, asterisk)), Vec::new()).unwrap()
+    );
     for name in settings().into_keys() {
         let key = name.rsplit('.').next().unwrap();
-        let there = shipped.lines().any(|line| line.trim_start_matches([' ', '#']).starts_with(&format!("{key}:")));
+        let there = shipped.lines().any(|line| {
+            line.trim_start_matches([' ', '#'])
+                .starts_with(&format!("{key}:"))
+        });
         assert!(there, "{name} is not in docs/hotline.yaml");
     }
 }
@@ -339,11 +444,19 @@ fn the_tables_of_variables_and_filters_are_whole() {
     let page = text("docs/flows.md");
     for variable in VARIABLES {
         if variable.parts.is_empty() || variable.name == "operator" {
-            assert!(page.contains(&format!("| `{}` |", variable.name)), "{}", variable.name);
+            assert!(
+                page.contains(&format!("| `{}` |", variable.name)),
+                "{}",
+                variable.name
+            );
             continue;
         }
         for (part, _) in variable.parts {
-            assert!(page.contains(&format!("| `{}.{part}` |", variable.name)), "{}.{part}", variable.name);
+            assert!(
+                page.contains(&format!("| `{}.{part}` |", variable.name)),
+                "{}.{part}",
+                variable.name
+            );
         }
     }
     let rows = page.lines().filter(|line| line.starts_with("| `")).count();
@@ -367,8 +480,13 @@ fn every_filter_writes_what_the_table_says() {
         {
             let template = example.trim_matches('`').replace('\u{1}', "|");
             // Days are told from today, and numbers in a language.
-            let said = environment.render_str(&template, serde_json::json!({ "language": "da", "today": "2026-11-24" }));
-            assert_eq!(said.unwrap_or_else(|error| panic!("{template}: {error}")), written, "{template}");
+            let moment = minijinja::context! { language => "da", today => "2026-11-24" };
+            let said = environment.render_str(&template, moment);
+            assert_eq!(
+                said.unwrap_or_else(|error| panic!("{template}: {error}")),
+                written,
+                "{template}"
+            );
             tried += 1;
         }
     }
@@ -400,12 +518,24 @@ fn the_tenant_in_the_guide_is_without_findings_and_its_stories_hold() {
         .collect();
     assert_eq!(files.len(), 3, "tenant, flow and stories");
     let library = library(&files);
-    let shelf = library.shelves().find(|shelf| shelf.tenant.tenant.0 == "nordby").unwrap();
+    let shelf = library
+        .shelves()
+        .find(|shelf| shelf.tenant.tenant.0 == "nordby")
+        .unwrap();
     let playbook = Playbook::new(shelf.clone()).unwrap().into();
     let mut told = 0;
-    for story in library.stories(&shelf.tenant.tenant).iter().flat_map(|file| file.stories()) {
+    for story in library
+        .stories(&shelf.tenant.tenant)
+        .iter()
+        .flat_map(|file| file.stories())
+    {
         let played = play(&playbook, story);
-        assert!(played.shortfalls.is_empty(), "{}: {:#?}", story.name, played.shortfalls);
+        assert!(
+            played.shortfalls.is_empty(),
+            "{}: {:#?}",
+            story.name,
+            played.shortfalls
+        );
         told += 1;
     }
     assert_eq!(told, 3);
@@ -420,21 +550,34 @@ fn the_steps_in_the_guide_stand_up_to_the_check() {
         if !block.starts_with("- ") || block.starts_with("- name:") {
             continue;
         }
-        flow.push_str(&format!("        - if: today == '{number}'\n          do: [ goto: example_{number} ]\n"));
+        flow.push_str(&format!(
+            "        - if: today == '{number}'\n          do: [ goto: example_{number} ]\n"
+        ));
         states.push_str(&format!("  example_{number}:   # {place}\n"));
         for line in block.lines() {
             states.push_str(&format!("    {line}\n"));
         }
         let last = block.lines().rfind(|line| line.starts_with("- ")).unwrap();
-        if !["- transfer", "- hangup", "- return", "- goto"].iter().any(|end| last.starts_with(end)) {
+        if !["- transfer", "- hangup", "- return", "- goto"]
+            .iter()
+            .any(|end| last.starts_with(end))
+        {
             states.push_str("    - return: {}\n");
         }
-        steps.extend(block.lines().filter_map(|line| line.strip_prefix("- ")?.split(':').next().map(str::to_owned)));
+        steps.extend(block.lines().filter_map(|line| {
+            line.strip_prefix("- ")?
+                .split(':')
+                .next()
+                .map(str::to_owned)
+        }));
     }
     flow.push_str("        - else: [ return: {} ]\n");
     library(&[("common/examples.yaml".to_owned(), flow + &states)]);
     // `goto` stands inside other examples.
-    for step in ["say", "notices", "ask", "when", "set", "call", "return", "language", "transfer", "record", "message", "cancel", "callback", "hangup"] {
+    for step in [
+        "say", "notices", "ask", "when", "set", "call", "return", "language", "transfer", "record",
+        "message", "cancel", "callback", "hangup",
+    ] {
         assert!(steps.iter().any(|it| it == step), "no example of {step}");
     }
 }
@@ -448,7 +591,9 @@ fn the_calls_shown_go_as_shown() {
     for page in PAGES {
         for (place, block) in blocks(page, "console") {
             let (command, shown) = block.split_once('\n').unwrap();
-            let command = command.strip_prefix("$ ").unwrap_or_else(|| panic!("{place}: no command"));
+            let command = command
+                .strip_prefix("$ ")
+                .unwrap_or_else(|| panic!("{place}: no command"));
             let output = Command::new("bash")
                 .args(["-c", command])
                 .current_dir(here())
@@ -466,34 +611,67 @@ fn the_calls_shown_go_as_shown() {
 
 #[test]
 fn what_is_said_about_numbers_is_so() {
-    let understanding = [hotline::understand::ACT, hotline::understand::CONFIRM, hotline::understand::MARGIN];
+    let understanding = [
+        hotline::understand::ACT,
+        hotline::understand::CONFIRM,
+        hotline::understand::MARGIN,
+    ];
     let guide = text("docs/flows.md");
     for number in understanding {
         assert!(guide.contains(&format!("{number:.2}")), "{number}");
     }
     for language in ["da", "en"] {
-        let words = text(&format!("tests/fixtures/speech/vosk-tiny-{language}-grm/graph/words.txt"));
-        assert!((100..200).contains(&words.lines().count()), "a hundred-odd words");
+        let words = text(&format!(
+            "tests/fixtures/speech/vosk-tiny-{language}-grm/graph/words.txt"
+        ));
+        assert!(
+            (100..200).contains(&words.lines().count()),
+            "a hundred-odd words"
+        );
     }
     let unit = text("docs/hotline.service");
     let grace = Config::read(None, Vec::new()).unwrap().call.drain_seconds;
-    let stop: u32 = unit.lines().find_map(|it| it.strip_prefix("TimeoutStopSec=")).unwrap().parse().unwrap();
-    assert!(stop > grace + 5, "systemd must wait for {grace} s of calls and 5 s of closing");
+    let stop: u32 = unit
+        .lines()
+        .find_map(|it| it.strip_prefix("TimeoutStopSec="))
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(
+        stop > grace + 5,
+        "systemd must wait for {grace} s of calls and 5 s of closing"
+    );
 }
 
 #[test]
 fn the_unit_file_has_what_the_promise_needs() {
     let unit = text("docs/hotline.service");
-    for line in ["Type=notify", "WatchdogSec=2", "WatchdogSignal=SIGKILL", "Restart=always", "RestartPreventExitStatus=2", "NoNewPrivileges=yes", "CapabilityBoundingSet=", "ProtectSystem=strict"] {
+    for line in [
+        "Type=notify",
+        "WatchdogSec=2",
+        "WatchdogSignal=SIGKILL",
+        "Restart=always",
+        "RestartPreventExitStatus=2",
+        "NoNewPrivileges=yes",
+        "CapabilityBoundingSet=",
+        "ProtectSystem=strict",
+    ] {
         assert!(unit.lines().any(|it| it == line), "{line}");
     }
-    let start = unit.lines().find_map(|it| it.strip_prefix("ExecStart=/usr/local/bin/hotline ")).unwrap();
+    let start = unit
+        .lines()
+        .find_map(|it| it.strip_prefix("ExecStart=/usr/local/bin/hotline "))
+        .unwrap();
     assert_eq!(start, "--config /etc/hotline/hotline.yaml serve");
 }
 
 #[test]
 fn what_must_not_be_used_for_callers_is_said_wherever_it_is_offered() {
-    for page in ["README.md", "docs/speech.md", "tests/fixtures/speech/README.md"] {
+    for page in [
+        "README.md",
+        "docs/speech.md",
+        "tests/fixtures/speech/README.md",
+    ] {
         let page = text(page);
         assert!(page.contains("Never"), "no warning about the tiny models");
     }
@@ -506,12 +684,25 @@ fn what_must_not_be_used_for_callers_is_said_wherever_it_is_offered() {
 fn every_path_and_figure_of_the_http_door_is_in_the_program() {
     let operations = text("docs/operations.md");
     let door = text("src/http/mod.rs");
-    for path in ["/healthz", "/readyz", "/metrics", "/callbacks", "/notices", "/calls", "/events", "/deadletters"] {
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/callbacks",
+        "/notices",
+        "/calls",
+        "/events",
+        "/deadletters",
+    ] {
         assert!(operations.contains(path) && door.contains(path), "{path}");
     }
     let figures = text("src/call/figures.rs");
     for word in code("docs/operations.md") {
-        if let Some(name) = word.split('{').next().filter(|it| it.starts_with("hotline_")) {
+        if let Some(name) = word
+            .split('{')
+            .next()
+            .filter(|it| it.starts_with("hotline_"))
+        {
             let name = name.trim_end_matches("_total");
             assert!(figures.contains(name), "{word}");
         }

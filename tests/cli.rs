@@ -1,6 +1,8 @@
 //! The command line from outside: exit codes, what goes to which stream, and the repository's own
 //! flows.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 

@@ -1,15 +1,19 @@
 //! What README.md and the pages under docs say, held against the program: commands, files, settings,
 //! snippets and transcripts.
 
+#[path = "readme/guide.rs"]
+mod guide;
+#[path = "readme/page.rs"]
+mod page;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use hotline::config::Config;
-use hotline::dialog::Playbook;
-use hotline::dialog::rehearsal::story::play;
-use hotline::flow::{FILTERS, Library, VARIABLES, report};
 use serde_json::Value;
+
+use page::{blocks, code, commands, copy, here, text};
 
 const PAGES: [&str; 5] = [
     "README.md",
@@ -18,59 +22,6 @@ const PAGES: [&str; 5] = [
     "docs/speech.md",
     "docs/operations.md",
 ];
-
-fn here() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn text(file: &str) -> String {
-    std::fs::read_to_string(here().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
-/// Returns the fenced blocks of a page in one language, with the place of the first line.
-fn blocks(page: &str, language: &str) -> Vec<(String, String)> {
-    let mut blocks = Vec::new();
-    let mut open: Option<(bool, String, String)> = None;
-    for (number, line) in text(page).lines().enumerate() {
-        match (line.strip_prefix("```"), &mut open) {
-            (Some(name), None) => {
-                open = Some((
-                    name == language,
-                    format!("{page}:{}", number + 2),
-                    String::new(),
-                ));
-            }
-            (Some(_), Some(_)) => {
-                let (wanted, place, block) = open.take().unwrap();
-                if wanted {
-                    blocks.push((place, block));
-                }
-            }
-            (None, Some((_, _, block))) => {
-                block.push_str(line);
-                block.push('\n');
-            }
-            (None, None) => {}
-        }
-    }
-    assert!(open.is_none(), "{page}: a block is not closed");
-    blocks
-}
-
-/// Returns what stands between backquotes in running text and tables.
-fn code(page: &str) -> Vec<String> {
-    let text = text(page);
-    let mut fenced = false;
-    let mut found = Vec::new();
-    for line in text.lines() {
-        if line.starts_with("```") {
-            fenced = !fenced;
-        } else if !fenced {
-            found.extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
-        }
-    }
-    found
-}
 
 fn hotline(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_hotline"))
@@ -96,29 +47,6 @@ fn verbs(help: &str) -> Vec<String> {
     lines
         .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
         .collect()
-}
-
-/// Returns every command line of a page that begins with `program`, without that word, from blocks
-/// and running text.
-fn commands(page: &str, program: &str) -> Vec<String> {
-    let shown = blocks(page, "console").into_iter().map(|(_, block)| block);
-    let shown =
-        shown.filter_map(|block| block.lines().next()?.strip_prefix("$ ").map(str::to_owned));
-    let typed = blocks(page, "sh").into_iter().flat_map(|(_, block)| {
-        let lines = block.lines().map(str::to_owned);
-        lines.collect::<Vec<_>>()
-    });
-    let begins = format!("{program} ");
-    let mut found = Vec::new();
-    for line in typed.chain(shown).chain(code(page)) {
-        let line = line.split(" # ").next().unwrap_or_default();
-        for part in line.split(" | ").flat_map(|part| part.split(" && ")) {
-            let part = part.trim();
-            let part = part.strip_prefix("sudo -u hotline ").unwrap_or(part);
-            found.extend(part.strip_prefix(&begins).map(|it| it.trim().to_owned()));
-        }
-    }
-    found
 }
 
 #[test]
@@ -351,19 +279,6 @@ fn with_examples(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn copy(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target: PathBuf = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            std::fs::create_dir_all(&target).unwrap();
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
 /// Returns every setting by its full name with its default, as JSON.
 fn settings() -> BTreeMap<String, Value> {
     let asterisk = "asterisk: { secret_file: ami-secret }";
@@ -436,149 +351,6 @@ fn the_example_configuration_has_each_setting_and_its_default() {
                 .starts_with(&format!("{key}:"))
         });
         assert!(there, "{name} is not in docs/hotline.yaml");
-    }
-}
-
-#[test]
-fn the_tables_of_variables_and_filters_are_whole() {
-    let page = text("docs/flows.md");
-    for variable in VARIABLES {
-        if variable.parts.is_empty() || variable.name == "operator" {
-            assert!(
-                page.contains(&format!("| `{}` |", variable.name)),
-                "{}",
-                variable.name
-            );
-            continue;
-        }
-        for (part, _) in variable.parts {
-            assert!(
-                page.contains(&format!("| `{}.{part}` |", variable.name)),
-                "{}.{part}",
-                variable.name
-            );
-        }
-    }
-    let rows = page.lines().filter(|line| line.starts_with("| `")).count();
-    assert!(rows > 40, "{rows}");
-    for (name, _) in FILTERS {
-        assert!(page.contains(&format!("| `{name}` |")), "{name}");
-    }
-}
-
-#[test]
-fn every_filter_writes_what_the_table_says() {
-    let environment = hotline::dialog::environment();
-    let page = text("docs/flows.md");
-    let mut tried = 0;
-    for line in page.lines() {
-        let escaped = line.replace("\\|", "\u{1}");
-        let cells: Vec<&str> = escaped.split('|').map(str::trim).collect();
-        if let [_, _, _, example, written, _] = cells[..]
-            && example.contains("{{")
-            && example.contains('\u{1}')
-        {
-            let template = example.trim_matches('`').replace('\u{1}', "|");
-            // Days are told from today, and numbers in a language.
-            let moment = minijinja::context! { language => "da", today => "2026-11-24" };
-            let said = environment.render_str(&template, moment);
-            assert_eq!(
-                said.unwrap_or_else(|error| panic!("{template}: {error}")),
-                written,
-                "{template}"
-            );
-            tried += 1;
-        }
-    }
-    assert_eq!(tried, FILTERS.len());
-}
-
-/// Reads the flows of the repository together with further files.
-fn library(more: &[(String, String)]) -> Library {
-    let folder = tempfile::tempdir().unwrap();
-    copy(&here().join("flows"), folder.path());
-    for (file, text) in more {
-        let path = folder.path().join(file);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-    let (library, findings) = Library::load(folder.path());
-    assert!(findings.is_empty(), "{}", report(&findings, false));
-    library.unwrap()
-}
-
-#[test]
-fn the_tenant_in_the_guide_is_without_findings_and_its_stories_hold() {
-    let files: Vec<(String, String)> = blocks("docs/flows.md", "yaml")
-        .into_iter()
-        .filter_map(|(_, block)| {
-            let name = block.lines().next()?.strip_prefix("# flows/")?.to_owned();
-            Some((name, block))
-        })
-        .collect();
-    assert_eq!(files.len(), 3, "tenant, flow and stories");
-    let library = library(&files);
-    let shelf = library
-        .shelves()
-        .find(|shelf| shelf.tenant.tenant.0 == "nordby")
-        .unwrap();
-    let playbook = Playbook::new(shelf.clone()).unwrap().into();
-    let mut told = 0;
-    for story in library
-        .stories(&shelf.tenant.tenant)
-        .iter()
-        .flat_map(|file| file.stories())
-    {
-        let played = play(&playbook, story);
-        assert!(
-            played.shortfalls.is_empty(),
-            "{}: {:#?}",
-            story.name,
-            played.shortfalls
-        );
-        told += 1;
-    }
-    assert_eq!(told, 3);
-}
-
-#[test]
-fn the_steps_in_the_guide_stand_up_to_the_check() {
-    let mut flow = "flow: examples\nstart: start\nstates:\n  start:\n    - ask: { for: time, into: callback_time }\n    - ask: { for: date, into: appointment_date }\n    - ask: { for: date, into: callback_date }\n    - when:\n".to_owned();
-    let mut states = String::new();
-    let mut steps = Vec::new();
-    for (number, (place, block)) in blocks("docs/flows.md", "yaml").into_iter().enumerate() {
-        if !block.starts_with("- ") || block.starts_with("- name:") {
-            continue;
-        }
-        flow.push_str(&format!(
-            "        - if: today == '{number}'\n          do: [ goto: example_{number} ]\n"
-        ));
-        states.push_str(&format!("  example_{number}:   # {place}\n"));
-        for line in block.lines() {
-            states.push_str(&format!("    {line}\n"));
-        }
-        let last = block.lines().rfind(|line| line.starts_with("- ")).unwrap();
-        if !["- transfer", "- hangup", "- return", "- goto"]
-            .iter()
-            .any(|end| last.starts_with(end))
-        {
-            states.push_str("    - return: {}\n");
-        }
-        steps.extend(block.lines().filter_map(|line| {
-            line.strip_prefix("- ")?
-                .split(':')
-                .next()
-                .map(str::to_owned)
-        }));
-    }
-    flow.push_str("        - else: [ return: {} ]\n");
-    library(&[("common/examples.yaml".to_owned(), flow + &states)]);
-    // `goto` stands inside other examples.
-    for step in [
-        "say", "notices", "ask", "when", "set", "call", "return", "language", "transfer", "record",
-        "message", "cancel", "callback", "hangup",
-    ] {
-        assert!(steps.iter().any(|it| it == step), "no example of {step}");
     }
 }
 

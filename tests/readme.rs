@@ -1,6 +1,8 @@
 //! What README.md and the pages under docs say, held against the program: commands, files, settings,
 //! snippets and transcripts.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "readme/guide.rs"]
 mod guide;
 #[path = "readme/page.rs"]

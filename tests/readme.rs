@@ -73,8 +73,7 @@ fn every_verb_and_option_that_is_named_is_in_the_help() {
             let mut page_of_help = help(&[verb]);
             let mut deeds = verbs(&page_of_help);
             deeds.retain(|deed| deed != "help");
-            if !deeds.is_empty() {
-                let deed = words.next().unwrap_or_default();
+            if let Some(deed) = words.next().filter(|_| !deeds.is_empty()) {
                 assert!(
                     deeds.iter().any(|it| it == deed),
                     "{page}: hotline {command}: no such deed"

@@ -142,7 +142,10 @@ impl Call {
     /// Makes 20 ms of the faint noise of a telephone line.
     fn hum(&mut self) -> [i16; FRAME] {
         std::array::from_fn(|_| {
-            self.noise = self.noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            self.noise = self
+                .noise
+                .wrapping_mul(1_664_525)
+                .wrapping_add(1_013_904_223);
             (self.noise >> 28) as i16 - 8
         })
     }

@@ -38,7 +38,12 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
     let raw = raw(&audio, &model).await?;
     let ours = ours(&audio, &model).await?;
     eprintln!("bench:   of a core per stream: libvosk {raw:.5}, ears {ours:.5}");
-    let row = Row::new("asr.streams_per_core", 1.0 / ours, "streams", Reach::RatioAtLeast(0.85));
+    let row = Row::new(
+        "asr.streams_per_core",
+        1.0 / ours,
+        "streams",
+        Reach::RatioAtLeast(0.85),
+    );
     Ok(vec![row.over(1.0 / raw)])
 }
 
@@ -64,7 +69,10 @@ async fn raw(audio: &[i16], model: &PathBuf) -> Result<f64> {
         .context("HOTLINE_BENCH_VOSK_FLOOR is not set: run tools/bench")?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("audio");
-    let bytes: Vec<u8> = audio.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    let bytes: Vec<u8> = audio
+        .iter()
+        .flat_map(|sample| sample.to_le_bytes())
+        .collect();
     fs::write(&file, bytes)?;
     let numbers = [STREAMS, OFFSET, SETTLING, SECONDS].map(|number| number.to_string());
     let output = Command::new(program)
@@ -75,10 +83,16 @@ async fn raw(audio: &[i16], model: &PathBuf) -> Result<f64> {
         .output()
         .await?;
     if !output.status.success() {
-        bail!("libvosk alone failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "libvosk alone failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     let told = String::from_utf8(output.stdout)?;
-    let (seconds, turns) = told.trim().split_once(' ').context("libvosk alone told nothing")?;
+    let (seconds, turns) = told
+        .trim()
+        .split_once(' ')
+        .context("libvosk alone told nothing")?;
     if turns.parse::<usize>()? == 0 {
         bail!("libvosk alone understood nothing");
     }

@@ -42,7 +42,12 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
         }
     }
     let value = files.len() as f64 / best;
-    Ok(vec![Row::new("flow.check_per_s", value, "files/s", Reach::Nothing)])
+    Ok(vec![Row::new(
+        "flow.check_per_s",
+        value,
+        "files/s",
+        Reach::Nothing,
+    )])
 }
 
 /// Returns the YAML files of one folder and of the stories in it, named as if they lay elsewhere.
@@ -52,7 +57,10 @@ fn texts(folder: &str, named: &str) -> Result<Vec<(String, String)>> {
         let place = project().join(format!("flows/{folder}{part}"));
         for entry in fs::read_dir(place).into_iter().flatten() {
             let path = entry?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).context("no file name")?;
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .context("no file name")?;
             if name.ends_with(".yaml") {
                 files.push((format!("{named}{part}/{name}"), fs::read_to_string(&path)?));
             }

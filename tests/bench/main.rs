@@ -4,11 +4,15 @@
 //! measurement that could not be made is one. What is compared with a floor is measured beside it,
 //! in the same run and under the same load.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a table is what it is for")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a table is what it is for"
+)]
 
 mod call;
-mod echo;
 mod ears;
+mod echo;
 mod flows;
 mod manager;
 mod memory;
@@ -39,8 +43,10 @@ fn folder() -> PathBuf {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let wanted: Vec<String> =
-        std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with("--"))
+        .collect();
     let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|part| part == name);
     let mut report = Report::new();
     if wants("echo") {

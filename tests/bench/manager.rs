@@ -62,7 +62,9 @@ fn block(text: &str) -> String {
 
 async fn serve(mut stream: TcpStream, mut events: broadcast::Receiver<String>) -> Result<()> {
     stream.set_nodelay(true)?;
-    stream.write_all(b"Asterisk Call Manager/11.0.0\r\n").await?;
+    stream
+        .write_all(b"Asterisk Call Manager/11.0.0\r\n")
+        .await?;
     let (reader, mut writer) = stream.into_split();
     let mut lines = BufReader::new(reader).lines();
     let (mut action, mut id) = (String::new(), String::new());

@@ -43,5 +43,10 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
     drop((first, calls));
     let each = (after - before) / CALLS as f64;
     eprintln!("bench:   {before} kB with one call, {after} kB with {CALLS} more");
-    Ok(vec![Row::new("call.memory", each, "kB", Reach::AtMost(400.0))])
+    Ok(vec![Row::new(
+        "call.memory",
+        each,
+        "kB",
+        Reach::AtMost(400.0),
+    )])
 }

@@ -32,8 +32,19 @@ pub(crate) struct Row {
 
 impl Row {
     /// Makes a row.
-    pub(crate) fn new(name: impl Into<String>, value: f64, unit: &'static str, reach: Reach) -> Self {
-        Self { name: name.into(), value, unit, floor: None, reach }
+    pub(crate) fn new(
+        name: impl Into<String>,
+        value: f64,
+        unit: &'static str,
+        reach: Reach,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            value,
+            unit,
+            floor: None,
+            reach,
+        }
     }
 
     /// Adds what the same work costs without us.
@@ -43,7 +54,9 @@ impl Row {
     }
 
     fn ratio(&self) -> Option<f64> {
-        self.floor.filter(|floor| *floor > 0.0).map(|floor| self.value / floor)
+        self.floor
+            .filter(|floor| *floor > 0.0)
+            .map(|floor| self.value / floor)
     }
 
     fn is_reached(&self) -> Option<bool> {
@@ -67,7 +80,10 @@ pub(crate) struct Report {
 impl Report {
     /// Makes an empty report.
     pub(crate) fn new() -> Self {
-        Self { rows: Vec::new(), lost: Vec::new() }
+        Self {
+            rows: Vec::new(),
+            lost: Vec::new(),
+        }
     }
 
     /// Takes the rows of one measurement, or the reason why the rows named are missing.
@@ -76,7 +92,9 @@ impl Report {
             Ok(rows) => self.rows.extend(rows),
             Err(error) => {
                 let reason = format!("{error:#}");
-                let lost = names.iter().map(|name| (name.as_ref().to_owned(), reason.clone()));
+                let lost = names
+                    .iter()
+                    .map(|name| (name.as_ref().to_owned(), reason.clone()));
                 self.lost.extend(lost);
             }
         }
@@ -142,7 +160,11 @@ impl Report {
         for (name, reason) in &self.lost {
             let _ = writeln!(table, "{name:<26}NOT MEASURED: {reason}");
         }
-        let missed = self.rows.iter().filter(|row| row.is_reached() == Some(false)).count();
+        let missed = self
+            .rows
+            .iter()
+            .filter(|row| row.is_reached() == Some(false))
+            .count();
         if missed > 0 {
             let _ = writeln!(table, "\n{missed} MISSED");
         }

@@ -27,5 +27,10 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
         waits.push(began.elapsed().as_secs_f64() * 1000.0);
     }
     let value = quantile(&mut waits, 0.5);
-    Ok(vec![Row::new("start.ready", value, "ms", Reach::AtMost(1500.0))])
+    Ok(vec![Row::new(
+        "start.ready",
+        value,
+        "ms",
+        Reach::AtMost(1500.0),
+    )])
 }

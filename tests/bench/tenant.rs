@@ -1,5 +1,5 @@
 //! The tenant of measured calls: the sample municipality with all its words, and a reception that
-//! answers whatever is wanted with the same short sentence and asks again.
+//! answers whatever is wanted with the same word, which is loud from its first frame, and asks again.
 
 use std::fs;
 
@@ -19,7 +19,9 @@ pub(crate) fn settings(manager: &Manager) -> Result<(Settings, TempDir)> {
         fs::create_dir(folder.path().join(part))?;
         for entry in fs::read_dir(project().join("flows").join(part))? {
             let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "yaml")
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "yaml")
                 && let Some(name) = path.file_name()
             {
                 fs::copy(&path, folder.path().join(part).join(name))?;
@@ -60,7 +62,7 @@ states:
         otherwise:
           - goto: wish
     - say:
-        da: "Tak, det er noteret."
-        en: "Thank you, noted."
+        da: "Noteret."
+        en: "Noted."
     - goto: wish
 "#;

@@ -17,8 +17,12 @@ const CALLS: usize = 6;
 const AT_ONCE: usize = 2;
 
 /// What each caller says, one turn each; 48 turns in all.
-const WISHES: [&str; 4] =
-    ["jeg vil gerne tale med borgerservice", "jobcenteret tak", "det drejer sig om mit pas", "byggetilladelse"];
+const WISHES: [&str; 4] = [
+    "jeg vil gerne tale med borgerservice",
+    "jobcenteret tak",
+    "det drejer sig om mit pas",
+    "byggetilladelse",
+];
 
 /// Keys of each call.
 const KEYS: [char; 5] = ['1', '2', '9', '3', '0'];
@@ -43,7 +47,8 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
         for number in 0..AT_ONCE {
             let mut call = Call::place(&hotline, &manager, tenant::NUMBER).await?;
             calls.spawn(async move {
-                call.stay(Duration::from_millis(1007) * number as u32).await?;
+                call.stay(Duration::from_millis(1007) * number as u32)
+                    .await?;
                 turns(&mut call, &WISHES, &KEYS).await
             });
         }
@@ -55,7 +60,9 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
     }
     let lines = hotline.journal().all();
     let noted = |line: &&serde_json::Value| {
-        line["command"]["say"]["text"].as_str().is_some_and(|text| text.starts_with("Tak"))
+        line["command"]["say"]["text"]
+            .as_str()
+            .is_some_and(|text| text == "Noteret.")
     };
     let noted = lines[mark..].iter().filter(noted).count();
     eprintln!(
@@ -68,14 +75,23 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
         quantile(&mut keys, 1.0),
     );
     if speech.len() < 30 || keys.len() < 30 {
-        bail!("only {} turns by speech and {} by keys", speech.len(), keys.len());
+        bail!(
+            "only {} turns by speech and {} by keys",
+            speech.len(),
+            keys.len()
+        );
     }
     let p50 = quantile(&mut speech, 0.5);
     let p95 = quantile(&mut speech, 0.95);
     Ok(vec![
         Row::new("turn.speech_to_audio_p50", p50, "ms", Reach::Nothing),
         Row::new("turn.speech_to_audio_p95", p95, "ms", Reach::AtMost(600.0)),
-        Row::new("turn.key_to_audio_p95", quantile(&mut keys, 0.95), "ms", Reach::AtMost(60.0)),
+        Row::new(
+            "turn.key_to_audio_p95",
+            quantile(&mut keys, 0.95),
+            "ms",
+            Reach::AtMost(60.0),
+        ),
     ])
 }
 
@@ -86,7 +102,10 @@ struct Waits {
 }
 
 async fn turns(call: &mut Call, wishes: &[&str], keys: &[char]) -> Result<Waits> {
-    let mut waits = Waits { speech: Vec::new(), keys: Vec::new() };
+    let mut waits = Waits {
+        speech: Vec::new(),
+        keys: Vec::new(),
+    };
     let between = |from: Instant, to: Instant| to.duration_since(from).as_secs_f64() * 1000.0;
     call.answer().await?;
     for wish in wishes {

@@ -33,9 +33,3 @@ pub(crate) fn resident_kb(process: u32) -> Result<f64> {
         .with_context(|| format!("{file} has no VmRSS"))?
         .parse()?)
 }
-
-/// Returns the load of the machine in the last minute.
-pub(crate) fn load_average() -> String {
-    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').next().unwrap_or("unknown").to_owned()
-}

@@ -107,6 +107,9 @@ impl Report {
 
     /// Writes the rows as a JSON list.
     pub(crate) fn write(&self, file: &Path) -> Result<()> {
+        let lost = self.lost.iter().map(|(name, _)| {
+            json!({ "name": name, "value": null, "unit": null, "floor": null, "ratio": null })
+        });
         let rows: Vec<Value> = self
             .rows
             .iter()
@@ -119,6 +122,7 @@ impl Report {
                     "ratio": row.ratio().map(rounded),
                 })
             })
+            .chain(lost)
             .collect();
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder)?;
@@ -157,8 +161,15 @@ impl Report {
                 reach,
             );
         }
+        let mut told = "";
         for (name, reason) in &self.lost {
-            let _ = writeln!(table, "{name:<26}NOT MEASURED: {reason}");
+            let again = if told == reason {
+                "as above"
+            } else {
+                reason.as_str()
+            };
+            let _ = writeln!(table, "{name:<26}NOT MEASURED: {again}");
+            told = reason;
         }
         let missed = self
             .rows

@@ -64,5 +64,8 @@ states:
     - say:
         da: "Noteret."
         en: "Noted."
+    - when:
+        - if: wish == 'goodbye'
+          do: [ hangup: {} ]
     - goto: wish
 "#;

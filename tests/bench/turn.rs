@@ -66,7 +66,7 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
     };
     let noted = lines[mark..].iter().filter(noted).count();
     eprintln!(
-        "bench:   {} turns by speech, {} by keys, {noted} understood at once; speech {:.0} to {:.0} ms, keys {:.1} to {:.1} ms",
+        "bench:   {} turns by speech, {} by keys, {noted} understood at once of both; speech {:.0} to {:.0} ms, keys {:.1} to {:.1} ms",
         speech.len(),
         keys.len(),
         quantile(&mut speech, 0.0),

@@ -1,0 +1,147 @@
+//! What recognition costs in Hotline's ears against libvosk alone, called from C: as many streams,
+//! the same audio, both in real time on one thread.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use audiosocket::Clock;
+use hotline::dialog::{Expect, Listen};
+use hotline::speech::{Config, Ear, EarEvent, Ears, FRAME};
+use hotline::words::{CallId, Language};
+use street::{cache, caller, tone};
+use tokio::process::Command;
+use uuid::Uuid;
+
+use crate::processor::own_seconds;
+use crate::report::{Reach, Row};
+
+/// Recognitions at the same time.
+const STREAMS: usize = 24;
+
+/// Seconds measured, after `SETTLING` seconds that are not.
+const SECONDS: usize = 15;
+const SETTLING: usize = 2;
+
+/// Frames per second.
+const FRAMES: usize = 50;
+
+/// How many frames of the audio lie between the beginnings of two streams.
+const OFFSET: usize = 37;
+
+/// Measures both and compares them.
+pub(crate) async fn measure() -> Result<Vec<Row>> {
+    eprintln!("bench: {STREAMS} recognitions");
+    let audio = audio()?;
+    let model = street::hotline::project().join("tests/fixtures/speech/vosk-tiny-da-grm");
+    let raw = raw(&audio, &model).await?;
+    let ours = ours(&audio, &model).await?;
+    eprintln!("bench:   of a core per stream: libvosk {raw:.5}, ears {ours:.5}");
+    let row = Row::new(
+        "asr.streams_per_core",
+        1.0 / ours,
+        "streams",
+        Reach::RatioAtLeast(0.85),
+    );
+    Ok(vec![row.over(1.0 / raw)])
+}
+
+/// What a caller says: sentences with the pauses that end turns.
+fn audio() -> Result<Vec<i16>> {
+    let mut audio = Vec::new();
+    for text in [
+        "jeg vil gerne tale med borgerservice om mit pas og mit kørekort",
+        "det drejer sig om en byggetilladelse",
+        "jeg skal snakke med jobcenteret",
+        "hvornår har i åbent",
+    ] {
+        audio.extend(caller::danish(text)?.iter());
+        audio.extend(tone::silence(0.7));
+    }
+    audio.truncate(audio.len() / FRAME * FRAME);
+    Ok(audio)
+}
+
+/// Returns the share of a core that one stream of libvosk takes.
+async fn raw(audio: &[i16], model: &PathBuf) -> Result<f64> {
+    let program = std::env::var_os("HOTLINE_BENCH_VOSK_FLOOR")
+        .context("HOTLINE_BENCH_VOSK_FLOOR is not set: run tools/bench")?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("audio");
+    let bytes: Vec<u8> = audio
+        .iter()
+        .flat_map(|sample| sample.to_le_bytes())
+        .collect();
+    fs::write(&file, bytes)?;
+    let numbers = [STREAMS, OFFSET, SETTLING, SECONDS].map(|number| number.to_string());
+    let output = Command::new(program)
+        .arg(cache::libvosk()?)
+        .arg(model)
+        .arg(&file)
+        .args(numbers)
+        .output()
+        .await?;
+    if !output.status.success() {
+        bail!(
+            "libvosk alone failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    let told = String::from_utf8(output.stdout)?;
+    let (seconds, turns) = told
+        .trim()
+        .split_once(' ')
+        .context("libvosk alone told nothing")?;
+    if turns.parse::<usize>()? == 0 {
+        bail!("libvosk alone understood nothing");
+    }
+    Ok(seconds.parse::<f64>()? / (STREAMS * SECONDS) as f64)
+}
+
+/// Returns the share of a core that one stream of ours takes, all threads counted.
+async fn ours(audio: &[i16], model: &PathBuf) -> Result<f64> {
+    let config = Config {
+        library: Some(cache::libvosk()?),
+        models: [(Language::DA, model.clone())].into(),
+        threads: 1,
+        max_streams: Some(STREAMS),
+        ..Config::default()
+    };
+    let ears = tokio::task::spawn_blocking(move || Ears::new(&config)).await??;
+    let question = Listen {
+        expect: Expect::Intent,
+        languages: vec![Language::DA],
+        hints: Default::default(),
+    };
+    let mut open: Vec<Ear> = Vec::new();
+    for _ in 0..STREAMS {
+        let ear = ears.open(CallId(Uuid::new_v4()))?;
+        ear.listen(&question);
+        open.push(ear);
+    }
+    let frames: Vec<&[i16]> = audio.chunks_exact(FRAME).collect();
+    let mut clock = Clock::start();
+    let (mut begin, mut turns) = (0.0, 0);
+    for tick in 0..(SETTLING + SECONDS) * FRAMES {
+        if tick == SETTLING * FRAMES {
+            begin = own_seconds()?;
+        }
+        for (stream, ear) in open.iter_mut().enumerate() {
+            ear.push(frames[(tick + stream * OFFSET) % frames.len()]);
+            while let Ok(event) = ear.events.try_recv() {
+                if let EarEvent::Heard(heard) = event {
+                    turns += usize::from(!heard.hypotheses.is_empty());
+                }
+            }
+        }
+        clock.tick().await;
+    }
+    let end = own_seconds()?;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let dropped = ears.load().dropped;
+    if turns == 0 || dropped > 0 {
+        bail!("the ears understood {turns} turns and dropped {dropped} frames");
+    }
+    Ok((end - begin) / (STREAMS * SECONDS) as f64)
+}

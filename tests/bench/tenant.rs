@@ -1,0 +1,71 @@
+//! The tenant of measured calls: the sample municipality with all its words, and a reception that
+//! answers whatever is wanted with the same word, which is loud from its first frame, and asks again.
+
+use std::fs;
+
+use anyhow::Result;
+use street::hotline::{Settings, project};
+use tempfile::TempDir;
+
+use crate::manager::Manager;
+
+/// The number that is called.
+pub(crate) const NUMBER: &str = "70101010";
+
+/// Makes settings for a Hotline that serves this tenant, and the folder that it reads.
+pub(crate) fn settings(manager: &Manager) -> Result<(Settings, TempDir)> {
+    let folder = tempfile::tempdir()?;
+    for part in ["common", "egekoebing"] {
+        fs::create_dir(folder.path().join(part))?;
+        for entry in fs::read_dir(project().join("flows").join(part))? {
+            let path = entry?.path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "yaml")
+                && let Some(name) = path.file_name()
+            {
+                fs::copy(&path, folder.path().join(part).join(name))?;
+            }
+        }
+    }
+    fs::write(folder.path().join("egekoebing/reception.yaml"), RECEPTION)?;
+    let mut settings = Settings::new()?;
+    settings.ami_port = manager.port();
+    settings.flows = folder.path().to_owned();
+    Ok((settings, folder))
+}
+
+const RECEPTION: &str = r#"
+flow: reception
+start: wish
+states:
+  wish:
+    - ask:
+        say:
+          da: "Hvad drejer det sig om?"
+          en: "What are you calling about?"
+        for:
+          intent:
+            - departments
+            - operator
+            - callback
+            - message
+            - cancel_appointment
+            - opening_hours
+            - emergency
+            - danish
+            - english
+            - start_over
+            - goodbye
+        keys: { "0": operator, "9": cancel_appointment }
+        into: wish
+        otherwise:
+          - goto: wish
+    - say:
+        da: "Noteret."
+        en: "Noted."
+    - when:
+        - if: wish == 'goodbye'
+          do: [ hangup: {} ]
+    - goto: wish
+"#;

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use audiosocket::Server;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast::error::RecvError, mpsc, watch};
 
-use crate::call::journal::Live;
+use crate::call::journal::{self, Live};
 use crate::call::{Books, Desk, Figures, House, Whispering, audio_socket};
 use crate::config::Config;
 use crate::dialog::{Playbook, QueueState};
@@ -28,6 +29,8 @@ use crate::words::{CallId, Language, QueueName};
 
 /// How often the PBX is asked about its queues.
 const QUEUES: Duration = Duration::from_secs(2);
+/// How often what is kept too long is looked for.
+const SWEEP: Duration = Duration::from_secs(3600);
 /// How long the rooms may take to end after the calls have.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -183,6 +186,10 @@ pub async fn serve(config: Config, manner: Manner) -> Result<()> {
             tracing::error!("the HTTP door has closed: {error}");
         }
     });
+    let days = i64::from(config.call.journal_days);
+    let sweeping = sweep_journals(store.clone(), house.clock.clone(), days);
+    life.scope
+        .spawn(life.hard_stop.clone().run_until_cancelled_owned(sweeping));
     let speaking = make_ahead(voice, books.clone());
     life.scope
         .spawn(life.hard_stop.clone().run_until_cancelled_owned(speaking));
@@ -364,6 +371,20 @@ async fn watch_queues(
     }
 }
 
+/// Removes journals whose retention is over, at the start and every hour.
+async fn sweep_journals(store: Store, clock: Arc<dyn Clock>, days: i64) {
+    let kept = SignedDuration::from_hours(days * 24);
+    loop {
+        let before = clock.now().saturating_sub(kept).unwrap_or(Timestamp::MIN);
+        match journal::sweep(&store, before).await {
+            Ok(0) => {}
+            Ok(swept) => tracing::info!(swept, "journals removed, as their retention is over"),
+            Err(error) => tracing::error!("old journals were not removed: {error}"),
+        }
+        tokio::time::sleep(SWEEP).await;
+    }
+}
+
 /// Speaks what can be known beforehand, at the start and whenever the files were read again.
 async fn make_ahead(voice: Arc<Voice>, mut books: watch::Receiver<Arc<Books>>) {
     loop {
@@ -384,6 +405,7 @@ async fn make_ahead(voice: Arc<Voice>, mut books: watch::Receiver<Arc<Books>>) {
         if books.changed().await.is_err() {
             return;
         }
+        voice.reload();
     }
 }
 

@@ -1,5 +1,6 @@
 //! `hotline serve`: the service.
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 
 use clap::Args;
@@ -73,6 +74,7 @@ fn log() {
     // Fails only when logging was set up before, as a test may have done.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .with_target(false)
         .try_init();

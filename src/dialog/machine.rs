@@ -44,6 +44,8 @@ pub struct Dialog {
     waiting: Waiting,
     deadline: Option<Timestamp>,
     typed_ahead: Vec<Key>,
+    /// Where the caller goes when the transfer under way fails.
+    overflow: Option<(Target, Handoff)>,
     /// Whether keys were just complete by their number: a hash after them ends what has ended.
     complete: bool,
     /// The caller's words that the last intent was taken from.
@@ -87,6 +89,7 @@ impl Dialog {
             waiting: Waiting::Start(first),
             deadline: None,
             typed_ahead: Vec::new(),
+            overflow: None,
             complete: false,
             said: String::new(),
             falling_back: false,
@@ -320,8 +323,10 @@ impl Dialog {
                 self.listen();
             }
             Meaning::Operator => self.call_operator(),
+            Meaning::Repeat if question.confirming.is_some() => self.ask_to_confirm(),
             Meaning::Repeat => self.put_question(Missed::Nothing, now),
             Meaning::Language(language) => {
+                question.confirming = None;
                 if self.playbook.shelf.tenant.languages.contains(&language) {
                     self.language = language;
                 }
@@ -513,10 +518,10 @@ impl Dialog {
         };
         self.deadline = None;
         self.note_fault(format!("transfer failed: {reason}"));
-        if to_operator {
-            self.fall_back()
-        } else {
-            self.call_operator()
+        match self.overflow.take() {
+            Some((target, handoff)) => self.transfer(target, handoff, false),
+            None if to_operator => self.fall_back(),
+            None => self.call_operator(),
         }
     }
 
@@ -576,6 +581,7 @@ impl Dialog {
             }
             Op::Transfer(transfer) => {
                 let (target, handoff) = self.aim(transfer, now)?;
+                self.overflow = self.overflow_of(transfer, &handoff, now);
                 self.transfer(target, handoff, false);
                 return Ok(Step::Wait);
             }
@@ -722,6 +728,27 @@ impl Dialog {
         };
         let name = || self.playbook.department_name(&id, self.agents_language());
         Ok((target, self.handoff(reason.unwrap_or_else(name))))
+    }
+
+    /// Returns where callers of a department go when it cannot take them.
+    fn overflow_of(
+        &self,
+        transfer: &flow::Transfer,
+        handoff: &Handoff,
+        now: Timestamp,
+    ) -> Option<(Target, Handoff)> {
+        let id = self
+            .department_in(transfer.department.as_deref()?, now)
+            .ok()?;
+        let overflow = self.playbook.department(&id)?.overflow.as_ref()?;
+        let queue = self.playbook.department(overflow)?.queue.clone();
+        Some((
+            Target::Queue {
+                queue,
+                priority: transfer.priority,
+            },
+            handoff.clone(),
+        ))
     }
 
     fn agents_language(&self) -> Language {

@@ -358,6 +358,16 @@ impl Question {
         } = hypothesis;
         let (language, sureness) = (*language, *confidence);
         let today = now.to_zoned(playbook.zone.clone()).date();
+        // "In English, please" is no yes, and "no, a person" is more than a no.
+        let open = matches!(
+            self.ask.answer,
+            Answer::Intent(_) | Answer::Department | Answer::Choice(_)
+        );
+        if (self.confirming.is_some() || !open)
+            && let Some(wish) = self.house_wish(hypothesis, playbook)
+        {
+            return wish;
+        }
         if self.confirming.is_some()
             && let Some(answer) = hear::yes_no(text, language)
         {
@@ -416,9 +426,6 @@ impl Question {
             let doubtful = answer.confidence < ACT && self.expect() != Expect::YesNo;
             let confirm = self.ask.confirm.unwrap_or(doubtful);
             return Meaning::Answer { confirm, answer };
-        }
-        if let Some(wish) = self.house_wish(hypothesis, playbook) {
-            return wish;
         }
         if matches!(self.ask.answer, Answer::Text) && !text.replace("[unk]", "").trim().is_empty() {
             let confirm = self.ask.confirm.unwrap_or(false);

@@ -31,8 +31,9 @@ pub fn environment() -> Environment<'static> {
     environment.add_filter("spell", |state: &State, value: String| {
         speak::spell(&value, language(state))
     });
-    environment.add_filter("money", |state: &State, value: i64| {
-        speak::money(value, language(state))
+    environment.add_filter("money", |state: &State, kroner: f64| {
+        // A cast saturates; nobody is told of more øre than there are.
+        speak::money((kroner * 100.0).round() as i64, language(state))
     });
     environment.add_filter("wait", |state: &State, value: u32| {
         speak::wait(value, language(state))

@@ -27,6 +27,9 @@ const SETTLING: usize = 2;
 /// Frames per second.
 const FRAMES: usize = 50;
 
+/// Seconds between two sentences.
+const PAUSE: f64 = 1.5;
+
 /// How many frames of the audio lie between the beginnings of two streams.
 const OFFSET: usize = 37;
 
@@ -47,7 +50,9 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
     Ok(vec![row.over(1.0 / raw)])
 }
 
-/// What a caller says: sentences with the pauses that end turns.
+/// What a caller says: sentences, and after each the time in which an answer is given. Only what may
+/// be speech reaches the recognisers of the ears, whereas libvosk alone hears all of it; on the
+/// other hand the ears ask for times and confidence of words, and for the words so far.
 fn audio() -> Result<Vec<i16>> {
     let mut audio = Vec::new();
     for text in [
@@ -57,7 +62,7 @@ fn audio() -> Result<Vec<i16>> {
         "hvornår har i åbent",
     ] {
         audio.extend(caller::danish(text)?.iter());
-        audio.extend(tone::silence(0.7));
+        audio.extend(tone::silence(PAUSE));
     }
     audio.truncate(audio.len() / FRAME * FRAME);
     Ok(audio)

@@ -58,6 +58,13 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
             keys.extend(waits.keys);
         }
     }
+    let (_, metrics) = hotline.get("/metrics").await?;
+    for line in metrics
+        .lines()
+        .filter(|line| line.starts_with("hotline_answer_seconds_"))
+    {
+        eprintln!("bench:   {line}");
+    }
     let lines = hotline.journal().all();
     let noted = |line: &&serde_json::Value| {
         line["command"]["say"]["text"]

@@ -30,11 +30,21 @@ impl Arguments {
             .build()
             .map_err(|error| Stop::failed(format!("no threads: {error}"), ""))?;
         let ended = match self.guard {
-            true => runtime.block_on(lifecycle::guard(&self.child(config))).map_err(|error| {
-                Stop::failed(error.to_string(), "run it under systemd, or without --guard")
-            }),
+            true => runtime
+                .block_on(lifecycle::guard(&self.child(config)))
+                .map_err(|error| {
+                    Stop::failed(
+                        error.to_string(),
+                        "run it under systemd, or without --guard",
+                    )
+                }),
             false => runtime
-                .block_on(app::serve(settings, Manner { print_journal: self.journal }))
+                .block_on(app::serve(
+                    settings,
+                    Manner {
+                        print_journal: self.journal,
+                    },
+                ))
                 .map(|()| 0)
                 .map_err(|error| Stop::failed(format!("{error:#}"), "see `hotline doctor`")),
         };

@@ -44,6 +44,8 @@ pub struct Dialog {
     waiting: Waiting,
     deadline: Option<Timestamp>,
     typed_ahead: Vec<Key>,
+    /// Whether keys were just complete by their number: a hash after them ends what has ended.
+    complete: bool,
     /// The caller's words that the last intent was taken from.
     said: String,
     falling_back: bool,
@@ -85,6 +87,7 @@ impl Dialog {
             waiting: Waiting::Start(first),
             deadline: None,
             typed_ahead: Vec::new(),
+            complete: false,
             said: String::new(),
             falling_back: false,
             commands: Vec::new(),
@@ -145,7 +148,7 @@ impl Dialog {
             Event::Said => self.said(now),
             Event::Recorded(recording) => self.recorded(&recording, now),
             Event::Done(done) => self.done(done, now),
-            Event::TransferFailed { reason } => self.transfer_failed(&reason, now),
+            Event::TransferFailed { reason } => self.transfer_failed(&reason),
             Event::SpeechUnavailable => self.speech_unavailable(now),
             Event::Time => self.time(now),
             Event::HungUp => self.over(),
@@ -160,7 +163,7 @@ impl Dialog {
         let flow = flow.clone();
         match self.enter(&flow) {
             Ok(()) => self.run(now),
-            Err(fault) => self.fault(fault, now),
+            Err(fault) => self.fault(fault),
         }
     }
 
@@ -199,6 +202,9 @@ impl Dialog {
     }
 
     fn key(&mut self, key: Key, now: Timestamp) {
+        if std::mem::take(&mut self.complete) && key.character() == '#' {
+            return;
+        }
         let Waiting::Question(question) = &mut self.waiting else {
             if self.typed_ahead.len() < TYPED_AHEAD {
                 self.typed_ahead.push(key);
@@ -211,6 +217,7 @@ impl Dialog {
             self.deadline = Some(now + KEY_PAUSE);
             return;
         }
+        self.complete = question.takes_several_keys() && key.character() != '#';
         self.understood(&format!("#{key}"), &meaning);
         self.meant(meaning, Missed::WrongKey, now);
     }
@@ -261,7 +268,7 @@ impl Dialog {
                     now,
                 );
             }
-            Waiting::Transfer { .. } => self.transfer_failed("no answer in time", now),
+            Waiting::Transfer { .. } => self.transfer_failed("no answer in time"),
             Waiting::Start(_) | Waiting::Over => {}
         }
     }
@@ -312,7 +319,7 @@ impl Dialog {
                 self.say_menu_if(!self.speech);
                 self.listen();
             }
-            Meaning::Operator => self.to_operator(now),
+            Meaning::Operator => self.call_operator(),
             Meaning::Repeat => self.put_question(Missed::Nothing, now),
             Meaning::Language(language) => {
                 if self.playbook.shelf.tenant.languages.contains(&language) {
@@ -357,7 +364,7 @@ impl Dialog {
                 frame.at = at;
                 self.run(now);
             }
-            _ => self.to_operator(now),
+            _ => self.call_operator(),
         }
     }
 
@@ -387,7 +394,7 @@ impl Dialog {
             None => &ask.say,
         };
         if let Err(fault) = self.say(text, ask.barge_in, now) {
-            return self.fault(fault, now);
+            return self.fault(fault);
         }
         self.say_menu_if(!self.speech || (tries > 1 && tries >= ask.tries));
         self.listen();
@@ -500,7 +507,7 @@ impl Dialog {
         }
     }
 
-    fn transfer_failed(&mut self, reason: &str, now: Timestamp) {
+    fn transfer_failed(&mut self, reason: &str) {
         let Waiting::Transfer { to_operator } = self.waiting else {
             return;
         };
@@ -509,7 +516,7 @@ impl Dialog {
         if to_operator {
             self.fall_back()
         } else {
-            self.to_operator(now)
+            self.call_operator()
         }
     }
 
@@ -528,13 +535,10 @@ impl Dialog {
             match self.step(op, &program, now) {
                 Ok(Step::On) => {}
                 Ok(Step::Wait) => return,
-                Err(fault) => return self.fault(fault, now),
+                Err(fault) => return self.fault(fault),
             }
         }
-        self.fault(
-            "the flow goes on without waiting for anything".to_owned(),
-            now,
-        );
+        self.fault("the flow goes on without waiting for anything".to_owned());
     }
 
     fn step(&mut self, op: &Op, program: &Program, now: Timestamp) -> Result<Step, Fault> {
@@ -771,7 +775,7 @@ impl Dialog {
     }
 
     /// Sends the caller to a person, the end of every path that does not work out.
-    fn to_operator(&mut self, now: Timestamp) {
+    fn call_operator(&mut self) {
         let phrase = self.playbook.shelf.phrases.to_person.clone();
         self.phrase(&phrase, &[]);
         let operator = self.playbook.shelf.tenant.operator.clone();
@@ -790,16 +794,15 @@ impl Dialog {
         };
         let handoff = self.handoff(reason);
         self.transfer(target, handoff, true);
-        let _ = now;
     }
 
-    fn fault(&mut self, fault: Fault, now: Timestamp) {
+    fn fault(&mut self, fault: Fault) {
         self.note_fault(fault);
         if self.falling_back {
             return self.fall_back();
         }
         self.falling_back = true;
-        self.to_operator(now);
+        self.call_operator();
     }
 
     fn fall_back(&mut self) {
@@ -988,8 +991,7 @@ impl Dialog {
 fn question_is_open(waiting: &Waiting) -> bool {
     match waiting {
         Waiting::Question(question) => {
-            question.confirming.is_none()
-                && matches!(question.ask.answer, flow::Answer::Intent(_))
+            question.confirming.is_none() && matches!(question.ask.answer, flow::Answer::Intent(_))
         }
         _ => false,
     }

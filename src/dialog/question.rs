@@ -15,7 +15,7 @@ use super::playbook::{Playbook, department_of};
 use super::program::Otherwise;
 use super::scope::SlotValue;
 use super::speak;
-use crate::flow::{Answer, Ask};
+use crate::flow::{Answer, Ask, Module};
 use crate::understand::{self, Intent, Match, Verdict, Vocabulary};
 use crate::words::{IntentName, Key, Language};
 
@@ -114,6 +114,15 @@ impl Question {
         }
     }
 
+    /// Tells whether an answer by keys takes several of them.
+    pub(super) fn takes_several_keys(&self) -> bool {
+        self.confirming.is_none()
+            && matches!(
+                self.ask.answer,
+                Answer::Digits(_) | Answer::Phone | Answer::Date | Answer::Time
+            )
+    }
+
     /// Returns words a recogniser may expect; empty where anything may be said.
     pub(super) fn hints(&self, playbook: &Playbook, language: Language) -> Vec<String> {
         let mut hints = match self.expect() {
@@ -153,6 +162,9 @@ impl Question {
                     menu.extend(department_keys(playbook, language));
                 }
                 for (key, value) in &self.ask.keys {
+                    if is_switched_off(playbook, value) {
+                        continue;
+                    }
                     menu.insert(
                         *key,
                         intent_aloud(playbook, &IntentName(value.clone()), language),
@@ -642,8 +654,20 @@ fn house_meaning(intent: &IntentName) -> Option<Meaning> {
         "repeat" => Some(Meaning::Repeat),
         "danish" => Some(Meaning::Language(Language::DA)),
         "english" => Some(Meaning::Language(Language::EN)),
-        name => name.strip_prefix("language_")?.parse().ok().map(Meaning::Language),
+        name => name
+            .strip_prefix("language_")?
+            .parse()
+            .ok()
+            .map(Meaning::Language),
     }
+}
+
+/// Tells whether a key's intent is a module that the tenant has switched off: it is not read out.
+fn is_switched_off(playbook: &Playbook, intent: &str) -> bool {
+    let module = Module::ALL
+        .into_iter()
+        .find(|module| module.name() == intent);
+    module.is_some_and(|module| !playbook.has(module))
 }
 
 fn sure(answer: Answered) -> Meaning {

@@ -113,7 +113,10 @@ struct DepartmentSeen {
 
 /// Gathers everything that a template or a condition can see at this moment; the names are those
 /// of [`crate::flow::VARIABLES`].
-#[expect(clippy::too_many_arguments, reason = "it is the dialog's whole state, read only")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "it is the dialog's whole state, read only"
+)]
 pub(super) fn seen(
     playbook: &Playbook,
     caller: &Caller,
@@ -179,7 +182,12 @@ pub(super) fn seen(
     if let Some(department) = here {
         put("department", department);
     }
-    let slot = |name: &str| slots.get(name).and_then(SlotValue::as_str).unwrap_or_default();
+    let slot = |name: &str| {
+        slots
+            .get(name)
+            .and_then(SlotValue::as_str)
+            .unwrap_or_default()
+    };
     put(
         "callback",
         minijinja::context! { reason => slot("reason"), reference => slot("reference") },

@@ -95,6 +95,18 @@ impl Page {
         self.write(&format!("{}\n", lines.join("\n")));
     }
 
+    /// Prints a paragraph beside its name.
+    pub(crate) fn item(&self, name: &str, text: &str) {
+        const NAME: usize = 12;
+        let mut lines = wrap(text, WIDTH - NAME);
+        let name = self.paint("1", &format!("{name:<10}"));
+        let mut out = format!("  {name}{}\n", lines.next().unwrap_or_default());
+        for more in lines {
+            out.push_str(&format!("{:NAME$}{more}\n", ""));
+        }
+        self.write(&out);
+    }
+
     /// Prints a line to be copied: unbroken, however long.
     pub(crate) fn copy(&self, text: &str) {
         self.write(&format!("  {text}\n"));

@@ -218,9 +218,7 @@ async fn dial(house: &House, phone: &Phone, number: &str) -> Result<(Call, usize
 async fn interrupt(house: &House, call: &Call) -> Result<()> {
     call.hear_sound(SOON).await.context("Hotline greets")?;
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    house
-        .page
-        .line(Who::Caller, "does not wait for the end of the greeting:");
+    house.page.line(Who::Caller, "interrupts the greeting:");
     Ok(())
 }
 

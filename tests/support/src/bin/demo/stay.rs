@@ -23,26 +23,34 @@ pub(crate) fn introduce(house: &House) {
         }
     });
     let version = version.unwrap_or_else(|| "Asterisk".to_owned());
-    page.text(&format!(
-        "Ready: {}, with the dialplans in dialplans/ as they are.\n",
-        version.trim()
-    ));
+    page.text(&format!("Ready: {}.", version.trim()));
     page.text("");
-    page.text("Real: SIP, RTP, Asterisk, its queues, Hotline, speech recognition, SMTP.");
-    page.text(
-        "Not real: the people. The callers are espeak-ng's Danish voice in a SIP phone, Anna the \
-         agent is a SIP phone.",
+    page.item(
+        "real",
+        "SIP, RTP, Asterisk with the project's dialplans as they are, its queues, Hotline, speech \
+         recognition, SMTP",
     );
-    page.text(
-        "The speech models are tiny ones made for tests: they know some 120 words a language and \
-         synthetic voices only.",
+    page.item(
+        "not real",
+        "the people: callers are espeak-ng's Danish voice in a SIP phone, and so is Anna, the agent",
     );
-    page.text(&format!(
-        "The town is Egekøbing of flows/, copied: {OPEN} with its hours changed to round the clock \
-         and callbacks offered from {LONG_WAIT} s of waiting; {CLOSED} with today as a day off.",
-    ));
+    page.item(
+        "speech",
+        "tiny models made for tests; they know some 120 words a language, and synthetic voices only",
+    );
+    page.item(
+        "flows",
+        &format!(
+            "Egekøbing of flows/, copied and changed so that the hour does not matter: {OPEN} is \
+             open round the clock and offers callbacks from {LONG_WAIT} s of waiting; {CLOSED} \
+             has a day off today",
+        ),
+    );
     if !house.hears {
-        page.text("There is no libvosk, so the callers press keys instead of speaking.");
+        page.item(
+            "missing",
+            "libvosk, so the callers press keys instead of speaking",
+        );
     }
 }
 

@@ -157,7 +157,7 @@ fn date(mut day: u64) -> String {
 mod tests {
     use super::*;
 
-    const TENANT: &str = "tenant: by\nnumbers: [ \"1\" ]\n\nhours:\n  mon: \"09:00-15:00\"\n\n\
+    const TENANT: &str = "# By\ntenant: by\nnumbers: [ \"1\" ]\n\nhours:\n  mon: \"09:00-15:00\"\n\n\
                           holidays:\n  days:\n    2026-12-23: \"\"\n\ncallback:\n  \
                           offer_from_seconds: 300\n\ndepartments:\n  a:\n    queue: a\n    \
                           hours:\n      tue: \"10:00-14:00\"\n    mail: a@b.invalid\n";

@@ -783,6 +783,7 @@ impl Dialog {
             language: Some(self.language),
             reason,
             summary,
+            agents: Some(agents),
             tenant,
             reference: self
                 .slots

@@ -109,7 +109,7 @@ impl Default for Pauses {
             yes_no: Duration::from_millis(320),
             digits: Duration::from_millis(400),
             too_few_digits: Duration::from_millis(800),
-            intent: Duration::from_millis(540),
+            intent: Duration::from_millis(520),
             text: Duration::from_millis(800),
         }
     }
@@ -383,8 +383,8 @@ mod tests {
     #[test]
     fn the_pause_that_ends_a_turn_depends_on_the_question() {
         assert_eq!(pause_after(Expect::YesNo, "ja"), 320);
-        assert_eq!(pause_after(Expect::Intent, "borgerservice"), 540);
-        assert_eq!(pause_after(Expect::Date, "på mandag"), 540);
+        assert_eq!(pause_after(Expect::Intent, "borgerservice"), 520);
+        assert_eq!(pause_after(Expect::Date, "på mandag"), 520);
         assert_eq!(pause_after(Expect::Text, "jeg hedder"), 800);
     }
 
@@ -423,7 +423,7 @@ mod tests {
         run(&mut turn, SPEECH, 400);
         assert_eq!(run(&mut turn, QUIET, 500), []);
         assert_eq!(run(&mut turn, SPEECH, 400), []);
-        assert_eq!(run(&mut turn, QUIET, 1000), [(540, Change::TurnEnded)]);
+        assert_eq!(run(&mut turn, QUIET, 1000), [(520, Change::TurnEnded)]);
     }
 
     #[test]

@@ -177,7 +177,12 @@ impl Services {
             })
             .await;
         match changed {
-            Ok(Some(callback)) => drop(self.under_way().insert(reference.clone(), callback)),
+            // It may have been connected, and so be over, since it was written.
+            Ok(Some(callback)) => {
+                if let Some(known) = self.under_way().get_mut(reference) {
+                    *known = callback;
+                }
+            }
             Ok(None) => {}
             Err(error) => tracing::error!(%reference, %error, "an answer could not be stored"),
         }
@@ -249,6 +254,7 @@ fn dial_of(tenant: &Tenant, department: &Department, callback: &Callback, call: 
             language: Some(callback.language),
             reason: callback.reason.clone(),
             summary,
+            agents: Some(language),
             tenant: tenant_name,
             reference: Some(callback.reference.clone()),
             ..Handoff::default()

@@ -1,17 +1,18 @@
 //! The roof: the only file that knows all rooms. It builds them, joins them and takes them down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use audiosocket::Server;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast::error::RecvError, mpsc, watch};
 
-use crate::call::journal::Live;
+use crate::call::journal::{self, Live};
 use crate::call::{Books, Desk, Figures, House, Whispering, audio_socket};
 use crate::config::Config;
 use crate::dialog::{Playbook, QueueState};
@@ -28,6 +29,8 @@ use crate::words::{CallId, Language, QueueName};
 
 /// How often the PBX is asked about its queues.
 const QUEUES: Duration = Duration::from_secs(2);
+/// How often what is kept too long is looked for.
+const SWEEP: Duration = Duration::from_secs(3600);
 /// How long the rooms may take to end after the calls have.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -56,7 +59,11 @@ pub async fn serve(config: Config, manner: Manner) -> Result<()> {
     let figures = Figures::new(&mut registry);
     let live = Live::default();
     if manner.print_journal {
-        life.scope.spawn(life.hard_stop.clone().run_until_cancelled_owned(print_journal(live.clone())));
+        life.scope.spawn(
+            life.hard_stop
+                .clone()
+                .run_until_cancelled_owned(print_journal(live.clone())),
+        );
     }
 
     let voice = Arc::new(Voice::new(&config.speech));
@@ -68,20 +75,30 @@ pub async fn serve(config: Config, manner: Manner) -> Result<()> {
         bail!("no PBX is configured: add an `asterisk` section, or try `hotline demo`");
     };
     let asterisk = Asterisk::start(asterisk, &life.hard_stop);
-    let agents = books.borrow().tenants().next().map_or(Language::DA, |book| book.first_language());
+    let agents = books
+        .borrow()
+        .tenants()
+        .next()
+        .map_or(Language::DA, |book| book.first_language());
     let whispers = config.state.join("whispers");
     std::fs::create_dir_all(&whispers)?;
     let whispers = std::path::absolute(&whispers)?;
-    let pbx: Arc<dyn Pbx> =
-        Arc::new(Whispering::new(asterisk.clone(), voice.clone(), agents, whispers));
+    let pbx: Arc<dyn Pbx> = Arc::new(Whispering::new(
+        asterisk.clone(),
+        voice.clone(),
+        agents,
+        whispers,
+    ));
 
     let (queues_now, queues) = watch::channel(BTreeMap::new());
-    life.scope.spawn(watch_queues(pbx.clone(), queues_now, life.clone()));
+    life.scope
+        .spawn(watch_queues(pbx.clone(), queues_now, life.clone()));
     let outbox = open_outbox(&config, &store, &clock)?;
     let carrier = Arc::new(Smtp::new(&config.mail)?);
     let sending = outbox.clone();
     let stop = life.hard_stop.clone();
-    life.scope.spawn(async move { sending.run(carrier, stop).await });
+    life.scope
+        .spawn(async move { sending.run(carrier, stop).await });
     let ground = Ground {
         store: store.clone(),
         outbox: outbox.clone(),
@@ -91,7 +108,8 @@ pub async fn serve(config: Config, manner: Manner) -> Result<()> {
         tenants: tenants(books.clone()),
     };
     let services = Services::start(ground, config.services.clone()).await?;
-    life.scope.spawn(services.clone().run(life.hard_stop.clone()));
+    life.scope
+        .spawn(services.clone().run(life.hard_stop.clone()));
 
     let house = Arc::new(House {
         pbx: pbx.clone(),
@@ -113,20 +131,34 @@ pub async fn serve(config: Config, manner: Manner) -> Result<()> {
         life.soft_stop.clone(),
         life.hard_stop.clone(),
     );
-    let listener = TcpListener::bind(config.call.listen).await.with_context(|| {
-        format!("cannot listen for calls on {}: is Hotline running already?", config.call.listen)
-    })?;
+    let listener = TcpListener::bind(config.call.listen)
+        .await
+        .with_context(|| {
+            format!(
+                "cannot listen for calls on {}: is Hotline running already?",
+                config.call.listen
+            )
+        })?;
     tracing::info!(address = %listener.local_addr()?, "listening for calls (AudioSocket)");
-    let limits =
-        audiosocket::server::Config { calls: config.call.max_calls, ..Default::default() };
+    let limits = audiosocket::server::Config {
+        calls: config.call.max_calls,
+        ..Default::default()
+    };
     let (on, calls) = watch::channel(0);
-    let door = admit(Server::new(listener, limits), Arc::new(desk), on, life.clone());
+    let door = admit(
+        Server::new(listener, limits),
+        Arc::new(desk),
+        on,
+        life.clone(),
+    );
     life.scope.spawn(door);
     let (readiness_now, readiness) = watch::channel(Readiness::default());
-    life.scope.spawn(watch_readiness(pbx.link(), readiness_now, life.clone()));
+    life.scope
+        .spawn(watch_readiness(pbx.link(), readiness_now, life.clone()));
     let board = Board::default();
     let (kept, watched, stop) = (board.clone(), live.clone(), life.hard_stop.clone());
-    life.scope.spawn(async move { kept.keep(&watched, stop).await });
+    life.scope
+        .spawn(async move { kept.keep(&watched, stop).await });
     let announcing = asterisk.clone();
     let rooms = http::Rooms {
         announce: Arc::new(move |call| announcing.announce(call)),
@@ -140,25 +172,41 @@ pub async fn serve(config: Config, manner: Manner) -> Result<()> {
         token: Arc::new(Token::open(&config.token_path(), &Chance::unforeseeable())?),
         stop: life.hard_stop.clone(),
     };
-    let listener = TcpListener::bind(config.http.listen).await.with_context(|| {
-        format!("cannot listen for HTTP on {}: is Hotline running already?", config.http.listen)
-    })?;
+    let listener = TcpListener::bind(config.http.listen)
+        .await
+        .with_context(|| {
+            format!(
+                "cannot listen for HTTP on {}: is Hotline running already?",
+                config.http.listen
+            )
+        })?;
     tracing::info!(address = %listener.local_addr()?, "the HTTP door is open");
     life.scope.spawn(async move {
         if let Err(error) = http::serve(listener, rooms).await {
             tracing::error!("the HTTP door has closed: {error}");
         }
     });
+    let days = i64::from(config.call.journal_days);
+    let sweeping = sweep_journals(store.clone(), house.clock.clone(), days);
+    life.scope
+        .spawn(life.hard_stop.clone().run_until_cancelled_owned(sweeping));
+    let speaking = make_ahead(voice, books.clone());
+    life.scope
+        .spawn(life.hard_stop.clone().run_until_cancelled_owned(speaking));
     life.scope.spawn(stay_awake(life.hard_stop.clone()));
     let (ask_reload, reload) = mpsc::channel(1);
-    life.scope.spawn(reload_on_request(reload, config.flows.clone(), shelf));
+    life.scope
+        .spawn(reload_on_request(reload, config.flows.clone(), shelf));
     notify("READY=1").await;
     tracing::info!("ready");
 
     let grace = Duration::from_secs(u64::from(config.call.drain_seconds));
     life.heed_signals(grace, calls, ask_reload).await?;
     life.scope.close();
-    if tokio::time::timeout(CLOSING, life.scope.wait()).await.is_err() {
+    if tokio::time::timeout(CLOSING, life.scope.wait())
+        .await
+        .is_err()
+    {
         tracing::error!("{} tasks did not end in time", life.scope.len());
     }
     Ok(())
@@ -187,7 +235,9 @@ fn open_outbox(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> Result
 fn tenants(books: watch::Receiver<Arc<Books>>) -> Tenants {
     Arc::new(move |id| {
         let books = books.borrow().clone();
-        books.tenant(id).map(|playbook| Arc::new(playbook.shelf.tenant.clone()))
+        books
+            .tenant(id)
+            .map(|playbook| Arc::new(playbook.shelf.tenant.clone()))
     })
 }
 
@@ -205,8 +255,10 @@ fn read_books(folder: &Path) -> Result<Books> {
 
 /// Makes the tenants of a checked library ready to be played.
 pub fn books_of(library: &Library) -> Result<Books> {
-    let playbooks: Result<Vec<_>, _> =
-        library.shelves().map(|shelf| Playbook::new(shelf.clone()).map(Arc::new)).collect();
+    let playbooks: Result<Vec<_>, _> = library
+        .shelves()
+        .map(|shelf| Playbook::new(shelf.clone()).map(Arc::new))
+        .collect();
     Ok(Books::new(playbooks?))
 }
 
@@ -271,8 +323,12 @@ async fn watch_readiness(
         let remedy = "see that Asterisk runs and `asterisk` in the configuration fits manager.conf";
         let pbx = pbx.map(|why| (why, remedy.to_owned()));
         let closing = life.soft_stop.is_cancelled();
-        let closing =
-            closing.then(|| ("the service is closing".to_owned(), "start it again".to_owned()));
+        let closing = closing.then(|| {
+            (
+                "the service is closing".to_owned(),
+                "start it again".to_owned(),
+            )
+        });
         now.send_if_modified(|readiness| {
             readiness.set("pbx", pbx) | readiness.set("closing", closing)
         });
@@ -312,6 +368,44 @@ async fn watch_queues(
             }
             Err(error) => tracing::warn!("the queues' state is not known: {error}"),
         }
+    }
+}
+
+/// Removes journals whose retention is over, at the start and every hour.
+async fn sweep_journals(store: Store, clock: Arc<dyn Clock>, days: i64) {
+    let kept = SignedDuration::from_hours(days * 24);
+    loop {
+        let before = clock.now().saturating_sub(kept).unwrap_or(Timestamp::MIN);
+        match journal::sweep(&store, before).await {
+            Ok(0) => {}
+            Ok(swept) => tracing::info!(swept, "journals removed, as their retention is over"),
+            Err(error) => tracing::error!("old journals were not removed: {error}"),
+        }
+        tokio::time::sleep(SWEEP).await;
+    }
+}
+
+/// Speaks what can be known beforehand, at the start and whenever the files were read again.
+async fn make_ahead(voice: Arc<Voice>, mut books: watch::Receiver<Arc<Books>>) {
+    loop {
+        let now = books.borrow_and_update().clone();
+        let texts: BTreeSet<_> = now
+            .tenants()
+            .flat_map(|tenant| tenant.repertoire())
+            .collect();
+        let made = voice.make_ahead(texts).await;
+        for (language, text, fault) in made.faults.iter().take(3) {
+            tracing::warn!(%language, text, "a prompt cannot be spoken: {fault}");
+        }
+        tracing::info!(
+            ready = made.ready,
+            faulty = made.faults.len(),
+            "prompts are made"
+        );
+        if books.changed().await.is_err() {
+            return;
+        }
+        voice.reload();
     }
 }
 

@@ -13,6 +13,7 @@ pub mod app;
 pub mod call;
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod dialog;
 pub mod flow;
 pub mod http;

@@ -59,8 +59,12 @@ impl Life {
         }
         self.soft_stop.cancel();
         notify("STOPPING=1").await;
-        tracing::info!(calls = *calls.borrow(), "closing: calls that are on may finish");
-        self.drain(grace, calls, &mut terminate, &mut interrupt).await;
+        tracing::info!(
+            calls = *calls.borrow(),
+            "closing: calls that are on may finish"
+        );
+        self.drain(grace, calls, &mut terminate, &mut interrupt)
+            .await;
         self.hard_stop.cancel();
         Ok(())
     }
@@ -92,8 +96,12 @@ impl Life {
 
 /// Tells the service manager something, where there is one (`sd_notify(3)`).
 pub async fn notify(state: &str) {
-    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
-    let Ok(socket) = UnixDatagram::unbound() else { return };
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
+        return;
+    };
+    let Ok(socket) = UnixDatagram::unbound() else {
+        return;
+    };
     // A manager that has gone away is not told.
     let _ = socket.send_to(state.as_bytes(), PathBuf::from(path)).await;
 }
@@ -101,8 +109,12 @@ pub async fn notify(state: &str) {
 /// Tells the service manager that we are alive, as often as it wants to know, for as long as the
 /// async threads turn.
 pub async fn stay_awake(stop: CancellationToken) {
-    let limit = std::env::var("WATCHDOG_USEC").ok().and_then(|text| text.parse().ok());
-    let Some(limit) = limit.map(Duration::from_micros) else { return };
+    let limit = std::env::var("WATCHDOG_USEC")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let Some(limit) = limit.map(Duration::from_micros) else {
+        return;
+    };
     let mut ticks = tokio::time::interval(limit / 4);
     loop {
         tokio::select! {
@@ -145,14 +157,19 @@ pub async fn guard(arguments: &[String]) -> Result<i32, GuardError> {
             .spawn()
             .map_err(fault("the service cannot be started"))?;
         let end = watch_over(&mut child, &socket, &mut signals).await;
-        let status = child.wait().await.map_err(fault("the service cannot be waited for"))?;
+        let status = child
+            .wait()
+            .await
+            .map_err(fault("the service cannot be waited for"))?;
         let code = status.code().unwrap_or(1);
         match end {
             End::Asked => return Ok(code),
             // A usage or configuration error stays one however often it is tried.
             End::ByItself if code == MISUSE => return Ok(code),
             End::ByItself => tracing::error!("the service ended ({status}); starting it again"),
-            End::Frozen => tracing::error!("the service was frozen and was ended; starting it again"),
+            End::Frozen => {
+                tracing::error!("the service was frozen and was ended; starting it again")
+            }
         }
         pause = match started.elapsed() > Duration::from_secs(60) {
             true => Duration::from_millis(200),
@@ -225,7 +242,9 @@ async fn watch_over(child: &mut Child, socket: &UnixDatagram, signals: &mut Sign
 }
 
 fn pass_on(child: &Child, signal: rustix::process::Signal) {
-    let pid = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
+    let pid = child
+        .id()
+        .and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
     if let Some(pid) = pid
         && let Err(error) = rustix::process::kill_process(pid, signal)
     {

@@ -1,6 +1,8 @@
 //! The command line from outside: exit codes, what goes to which stream, and the repository's own
 //! flows.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -177,5 +179,146 @@ fn copy(from: &Path, to: &Path) {
         } else {
             std::fs::copy(entry.path(), target).unwrap();
         }
+    }
+}
+
+/// Writes a configuration whose ports nobody else uses, and returns the HTTP door's address.
+fn configure(folder: &Path) -> String {
+    let free = || {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    let (http, call) = (free(), free());
+    let flows = here().join("flows");
+    std::fs::write(folder.join("secret"), "no secret\n").unwrap();
+    let text = format!(
+        "flows: {}\nstate: state\nhttp: {{ listen: '{http}' }}\ncall: {{ listen: '{call}' }}\n\
+         asterisk: {{ port: 1, secret_file: secret }}\n",
+        flows.display()
+    );
+    std::fs::write(folder.join("hotline.yaml"), text).unwrap();
+    http.to_string()
+}
+
+/// Orders, lists and cancels a callback and a notice, and checks what is said about each.
+fn supervise(folder: &Path) {
+    let add = [
+        "callback",
+        "add",
+        "--tenant",
+        "egekoebing",
+        "--department",
+        "citizen_service",
+        "--number",
+        "20 12 34 56",
+        "--reason",
+        "pas",
+    ];
+    let said = hotline(&add, folder);
+    assert_eq!(said.status.code(), Some(0), "{}", err(&said));
+    let reference = out(&said).split(' ').next().unwrap().to_owned();
+    let again = out(&hotline(&add, folder));
+    assert_eq!(
+        again,
+        format!("{reference} was promised before and still stands\n")
+    );
+    let list = out(&hotline(
+        &["callback", "list", "--tenant", "egekoebing"],
+        folder,
+    ));
+    assert!(
+        list.contains(&reference) && list.contains("+4520123456"),
+        "{list}"
+    );
+    let cancelled = hotline(&["callback", "cancel", &reference], folder);
+    assert_eq!(out(&cancelled), format!("{reference} is cancelled\n"));
+    let twice = hotline(&["callback", "cancel", &reference], folder);
+    assert_eq!(twice.status.code(), Some(1), "{}", out(&twice));
+    let mut wrong = add;
+    wrong[5] = "cellar";
+    let refused = hotline(&wrong, folder);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(err(&refused).contains("no department"), "{}", err(&refused));
+
+    let on = [
+        "notice",
+        "on",
+        "egekoebing",
+        "closed",
+        "--text",
+        "da=Vi har lukket.",
+    ];
+    assert_eq!(hotline(&on, folder).status.code(), Some(0));
+    let list = out(&hotline(&["notice", "list"], folder));
+    assert!(list.contains("Vi har lukket."), "{list}");
+    let off = ["notice", "off", "egekoebing", "closed"];
+    assert_eq!(hotline(&off, folder).status.code(), Some(0));
+    assert_eq!(hotline(&off, folder).status.code(), Some(1));
+}
+
+#[test]
+fn a_supervisor_works_on_the_store_when_no_service_is_running() {
+    let folder = tempfile::tempdir().unwrap();
+    configure(folder.path());
+    let state = folder.path().join("state");
+    std::fs::create_dir(&state).unwrap();
+    drop(hotline::store::Store::open(&state.join("hotline.redb")).unwrap());
+    supervise(folder.path());
+}
+
+/// A service, ended with the test.
+struct Service(std::process::Child);
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_supervisor_works_through_a_running_service_and_the_doctor_sees_what_it_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let http = configure(folder.path());
+    let child = Command::new(env!("CARGO_BIN_EXE_hotline"))
+        .arg("serve")
+        .current_dir(folder.path())
+        .env_remove("STATE_DIRECTORY")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _service = Service(child);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while std::net::TcpStream::connect(&http).is_err() {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the service did not start"
+        );
+        std::thread::yield_now();
+    }
+    supervise(folder.path());
+
+    let doctor = hotline(&["doctor", "--json"], folder.path());
+    assert_eq!(doctor.status.code(), Some(1), "{}", err(&doctor));
+    let report: serde_json::Value = serde_json::from_str(&out(&doctor)).unwrap();
+    let health = |part: &str| {
+        let parts = report["parts"].as_array().unwrap().iter();
+        let mut found = parts.filter(|it| it["part"] == part);
+        found
+            .next()
+            .map(|it| it["health"].clone())
+            .unwrap_or_default()
+    };
+    for (part, expected) in [
+        ("flows", "well"),
+        ("service", "wrong"),
+        ("http port", "well"),
+        ("audio port", "well"),
+        ("asterisk", "wrong"),
+        ("store", "well"),
+        ("outbox", "well"),
+    ] {
+        assert_eq!(health(part), expected, "{part}: {report:#}");
     }
 }

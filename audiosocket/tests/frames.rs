@@ -1,5 +1,7 @@
 //! Frames against arbitrary bytes, arbitrary splits and what Asterisk really sent.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[expect(
     unreachable_pub,
     reason = "the fuzz target, a crate of its own, includes the same file"

@@ -1,6 +1,8 @@
 //! Readers and writers on in-memory streams: how often they touch the stream, and what being dropped
 //! half-way does.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use audiosocket::frame::{Frame, Rate, encode};
 use audiosocket::server::AcceptError;
 use audiosocket::stream::{FrameReader, FrameWriter};

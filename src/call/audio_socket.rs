@@ -10,7 +10,7 @@ use audiosocket::{Frame, FrameReader, FrameWriter, Rate, Session};
 use tokio::sync::watch;
 
 use super::line::{FRAME, FromCaller, Line, LineIn, LineOut};
-use super::rate::Converter;
+use crate::speech::rate::Converter;
 use crate::words::Key;
 
 /// Makes a line of a connection that has said its id.

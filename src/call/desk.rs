@@ -8,16 +8,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::house::House;
-use super::journal::{Entry, Journal};
+use super::journal::{self, Entry, JOURNALS, Journal};
 use super::line::Line;
 use super::task::{Ended, Task};
 use crate::dialog::{Caller, Dialog, Outcome, Playbook, SlotValue};
 use crate::pbx::{Arrival, CallEvent};
-use crate::store::Table;
 use crate::words::{CallId, FlowName, PhoneNumber, TenantId};
-
-/// Journals of ended calls, by call.
-pub const JOURNALS: Table<Vec<String>> = Table::new("journal");
 
 /// The flow that greets someone whom we called back.
 const CALLBACK_CONNECT: &str = "callback_connect";
@@ -250,7 +246,7 @@ impl Desk {
             .iter()
             .map(|line| line.to_string())
             .collect();
-        let key = call.0.into_bytes();
+        let key = journal::key(self.house.clock.now(), call);
         let stored = self
             .house
             .store

@@ -1,6 +1,7 @@
 //! Everything that went into a call and came out of it, one line each: shown live while the call
 //! goes on, kept afterwards with personal numbers hidden.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use tokio::sync::broadcast;
 
 use super::redact::redact;
 use crate::dialog::{Command, Event};
+use crate::store::{Store, StoreError, Table, instant_key};
 use crate::words::{CallId, TenantId};
 
 /// Lines that a slow viewer may be behind before it is told that it missed some.
@@ -54,6 +56,42 @@ pub enum Entry {
         /// After how many seconds.
         seconds: f64,
     },
+}
+
+/// Journals of ended calls, by the time of their end and the call.
+pub const JOURNALS: Table<Vec<String>> = Table::new("journal");
+
+/// Journals removed in one transaction.
+const SWEPT: usize = 500;
+
+/// Returns the key of a call's journal.
+pub(super) fn key(ended: Timestamp, call: CallId) -> Vec<u8> {
+    [instant_key(ended).as_slice(), call.0.as_bytes()].concat()
+}
+
+/// Removes the journals of calls that ended before an instant; returns how many.
+///
+/// # Errors
+/// When the store fails.
+pub async fn sweep(store: &Store, before: Timestamp) -> Result<usize, StoreError> {
+    let end = instant_key(before);
+    let mut swept = 0;
+    loop {
+        let removed = store
+            .write(move |tx| {
+                let (from, to) = (Bound::Unbounded, Bound::Excluded(end.as_slice()));
+                let old = tx.range(JOURNALS.space(), from, to, SWEPT)?;
+                for (key, _) in &old {
+                    JOURNALS.delete(tx, key)?;
+                }
+                Ok::<_, StoreError>(old.len())
+            })
+            .await?;
+        swept += removed;
+        if removed < SWEPT {
+            return Ok(swept);
+        }
+    }
 }
 
 /// Where journals go while calls are on.
@@ -142,6 +180,31 @@ mod tests {
     use super::*;
     use crate::dialog::Heard;
     use crate::words::Language;
+
+    #[tokio::test]
+    async fn journals_are_removed_when_their_time_is_over_and_not_before() {
+        let store = Store::in_memory();
+        let call = |n| CallId(uuid::Uuid::from_u128(n));
+        let day = |n: i64| Timestamp::from_second(n * 86_400).unwrap();
+        for n in 1..=5 {
+            let key = key(day(n), call(n as u128));
+            let lines = vec![format!("day {n}")];
+            store
+                .write(move |tx| JOURNALS.put(tx, &key, &lines))
+                .await
+                .unwrap();
+        }
+        assert_eq!(sweep(&store, day(4)).await.unwrap(), 3);
+        let left = store
+            .read(|view| JOURNALS.with_prefix(view, &[], 10))
+            .await
+            .unwrap();
+        let left: Vec<_> = left
+            .into_iter()
+            .map(|(_, lines)| lines[0].clone())
+            .collect();
+        assert_eq!(left, ["day 4", "day 5"]);
+    }
 
     #[test]
     fn a_kept_line_shows_no_personal_number_and_its_call_still_has_a_name() {

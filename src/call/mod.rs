@@ -7,13 +7,12 @@ mod house;
 pub mod journal;
 pub mod line;
 mod playout;
-mod rate;
 mod recorder;
 mod redact;
 mod task;
 mod whisper;
 
-pub use desk::{Books, Desk, JOURNALS};
+pub use desk::{Books, Desk};
 pub use figures::Figures;
 pub use house::House;
 pub use redact::redact;

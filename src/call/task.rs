@@ -122,6 +122,7 @@ impl Task {
             orders: 0,
             phase: Phase::Talking,
             talking: false,
+            owes_said: false,
             open_orders: 0,
         };
         call.serve(from_caller, finished, events, hard_stop).await
@@ -167,6 +168,8 @@ struct Call {
     phase: Phase,
     /// Whether the last frame was speech of ours.
     talking: bool,
+    /// Whether the dialog waits to be told that all is said.
+    owes_said: bool,
     /// Orders made and not yet answered.
     open_orders: u32,
 }
@@ -243,7 +246,8 @@ impl Call {
         if self.phase != Phase::Moving && !self.to_caller.send(&frame.unwrap_or(SILENCE)) {
             self.figures.lost_frames.inc();
         }
-        if was_busy && !self.playout.is_busy() {
+        if !self.playout.is_busy() && (was_busy || self.owes_said) {
+            self.owes_said = false;
             self.tell(Event::Said).await;
         }
         if !self.playout.is_busy() {
@@ -448,6 +452,8 @@ impl Call {
     }
 
     fn listen(&mut self, listen: &Listen) {
+        // A question may come without words of its own: its silence begins at once.
+        self.owes_said = true;
         if let Some(ear) = &self.ear {
             ear.listen(listen);
         }

@@ -28,7 +28,7 @@ pub struct Whispering {
 }
 
 impl Whispering {
-    /// Speaks in the agents' language into a folder that the PBX can read.
+    /// Speaks into a folder that the PBX can read; in `language` where a handoff names none.
     pub fn new(pbx: Arc<dyn Pbx>, voice: Arc<Voice>, language: Language, folder: PathBuf) -> Self {
         Self {
             pbx,
@@ -45,7 +45,8 @@ impl Whispering {
             return handoff;
         }
         let path = self.folder.join(format!("{call}.wav"));
-        let spoken = self.spoken(&handoff.summary, path.clone());
+        let language = handoff.agents.unwrap_or(self.language);
+        let spoken = self.spoken(&handoff.summary, language, path.clone());
         match tokio::time::timeout(PATIENCE, spoken).await {
             Ok(Ok(())) => handoff.whisper = Some(path.to_string_lossy().into_owned()),
             Ok(Err(why)) => tracing::warn!(%call, "the agent gets no whisper: {why}"),
@@ -54,10 +55,10 @@ impl Whispering {
         handoff
     }
 
-    async fn spoken(&self, text: &str, path: PathBuf) -> Result<(), String> {
+    async fn spoken(&self, text: &str, language: Language, path: PathBuf) -> Result<(), String> {
         let audio = self
             .voice
-            .say(text, self.language)
+            .say(text, language)
             .await
             .map_err(|error| error.to_string())?;
         let folder = self.folder.clone();

@@ -130,6 +130,7 @@ impl Arguments {
             slots: Vec::new(),
             facts: facts(playbook, &Default::default(), &Default::default()),
             keys_only: self.no_speech,
+            hold_orders: false,
         })
     }
 }

@@ -6,6 +6,7 @@
 mod callback;
 mod chat;
 mod check;
+mod demo;
 mod doctor;
 mod notice;
 mod open;
@@ -51,6 +52,7 @@ struct Arguments {
 
 const AFTER_HELP: &str = "\
 First steps:
+  hotline demo                              a telephone in the browser, everything on this machine
   hotline chat                              talk to the sample municipality by text
   hotline chat --at '2026-12-24 10:00'      the same on Christmas Eve
   hotline check                             all mistakes in flows and tenants, with their places
@@ -64,6 +66,8 @@ Exit codes:
 enum Verb {
     /// Run the service: take calls until told to stop
     Serve(serve::Arguments),
+    /// Run everything here with a telephone in the browser: no PBX, no set-up
+    Demo(demo::Arguments),
     /// Talk to a flow by text, without a telephone
     Chat(chat::Arguments),
     /// Check configuration, tenants and flows: all findings at once
@@ -101,6 +105,7 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<u8, Stop> {
     let config = arguments.config.as_deref();
     match arguments.verb {
         Verb::Serve(serve) => serve.run(config),
+        Verb::Demo(demo) => demo.run(config, out),
         Verb::Chat(chat) => chat.run(config, out),
         Verb::Check(check) => check.run(config, out),
         Verb::Test(test) => test.run(config, out),

@@ -1,5 +1,6 @@
 //! `hotline serve`: the service.
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 
 use clap::Args;
@@ -30,11 +31,21 @@ impl Arguments {
             .build()
             .map_err(|error| Stop::failed(format!("no threads: {error}"), ""))?;
         let ended = match self.guard {
-            true => runtime.block_on(lifecycle::guard(&self.child(config))).map_err(|error| {
-                Stop::failed(error.to_string(), "run it under systemd, or without --guard")
-            }),
+            true => runtime
+                .block_on(lifecycle::guard(&self.child(config)))
+                .map_err(|error| {
+                    Stop::failed(
+                        error.to_string(),
+                        "run it under systemd, or without --guard",
+                    )
+                }),
             false => runtime
-                .block_on(app::serve(settings, Manner { print_journal: self.journal }))
+                .block_on(app::serve(
+                    settings,
+                    Manner {
+                        print_journal: self.journal,
+                    },
+                ))
                 .map(|()| 0)
                 .map_err(|error| Stop::failed(format!("{error:#}"), "see `hotline doctor`")),
         };
@@ -63,6 +74,7 @@ fn log() {
     // Fails only when logging was set up before, as a test may have done.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .with_target(false)
         .try_init();

@@ -44,6 +44,10 @@ pub struct Dialog {
     waiting: Waiting,
     deadline: Option<Timestamp>,
     typed_ahead: Vec<Key>,
+    /// Where the caller goes when the transfer under way fails.
+    overflow: Option<(Target, Handoff)>,
+    /// Whether keys were just complete by their number: a hash after them ends what has ended.
+    complete: bool,
     /// The caller's words that the last intent was taken from.
     said: String,
     falling_back: bool,
@@ -85,6 +89,8 @@ impl Dialog {
             waiting: Waiting::Start(first),
             deadline: None,
             typed_ahead: Vec::new(),
+            overflow: None,
+            complete: false,
             said: String::new(),
             falling_back: false,
             commands: Vec::new(),
@@ -145,7 +151,7 @@ impl Dialog {
             Event::Said => self.said(now),
             Event::Recorded(recording) => self.recorded(&recording, now),
             Event::Done(done) => self.done(done, now),
-            Event::TransferFailed { reason } => self.transfer_failed(&reason, now),
+            Event::TransferFailed { reason } => self.transfer_failed(&reason),
             Event::SpeechUnavailable => self.speech_unavailable(now),
             Event::Time => self.time(now),
             Event::HungUp => self.over(),
@@ -160,7 +166,7 @@ impl Dialog {
         let flow = flow.clone();
         match self.enter(&flow) {
             Ok(()) => self.run(now),
-            Err(fault) => self.fault(fault, now),
+            Err(fault) => self.fault(fault),
         }
     }
 
@@ -199,6 +205,9 @@ impl Dialog {
     }
 
     fn key(&mut self, key: Key, now: Timestamp) {
+        if std::mem::take(&mut self.complete) && key.character() == '#' {
+            return;
+        }
         let Waiting::Question(question) = &mut self.waiting else {
             if self.typed_ahead.len() < TYPED_AHEAD {
                 self.typed_ahead.push(key);
@@ -211,6 +220,7 @@ impl Dialog {
             self.deadline = Some(now + KEY_PAUSE);
             return;
         }
+        self.complete = question.takes_several_keys() && key.character() != '#';
         self.understood(&format!("#{key}"), &meaning);
         self.meant(meaning, Missed::WrongKey, now);
     }
@@ -261,7 +271,7 @@ impl Dialog {
                     now,
                 );
             }
-            Waiting::Transfer { .. } => self.transfer_failed("no answer in time", now),
+            Waiting::Transfer { .. } => self.transfer_failed("no answer in time"),
             Waiting::Start(_) | Waiting::Over => {}
         }
     }
@@ -312,9 +322,11 @@ impl Dialog {
                 self.say_menu_if(!self.speech);
                 self.listen();
             }
-            Meaning::Operator => self.to_operator(now),
+            Meaning::Operator => self.call_operator(),
+            Meaning::Repeat if question.confirming.is_some() => self.ask_to_confirm(),
             Meaning::Repeat => self.put_question(Missed::Nothing, now),
             Meaning::Language(language) => {
+                question.confirming = None;
                 if self.playbook.shelf.tenant.languages.contains(&language) {
                     self.language = language;
                 }
@@ -357,7 +369,7 @@ impl Dialog {
                 frame.at = at;
                 self.run(now);
             }
-            _ => self.to_operator(now),
+            _ => self.call_operator(),
         }
     }
 
@@ -387,7 +399,7 @@ impl Dialog {
             None => &ask.say,
         };
         if let Err(fault) = self.say(text, ask.barge_in, now) {
-            return self.fault(fault, now);
+            return self.fault(fault);
         }
         self.say_menu_if(!self.speech || (tries > 1 && tries >= ask.tries));
         self.listen();
@@ -500,16 +512,16 @@ impl Dialog {
         }
     }
 
-    fn transfer_failed(&mut self, reason: &str, now: Timestamp) {
+    fn transfer_failed(&mut self, reason: &str) {
         let Waiting::Transfer { to_operator } = self.waiting else {
             return;
         };
         self.deadline = None;
         self.note_fault(format!("transfer failed: {reason}"));
-        if to_operator {
-            self.fall_back()
-        } else {
-            self.to_operator(now)
+        match self.overflow.take() {
+            Some((target, handoff)) => self.transfer(target, handoff, false),
+            None if to_operator => self.fall_back(),
+            None => self.call_operator(),
         }
     }
 
@@ -528,13 +540,10 @@ impl Dialog {
             match self.step(op, &program, now) {
                 Ok(Step::On) => {}
                 Ok(Step::Wait) => return,
-                Err(fault) => return self.fault(fault, now),
+                Err(fault) => return self.fault(fault),
             }
         }
-        self.fault(
-            "the flow goes on without waiting for anything".to_owned(),
-            now,
-        );
+        self.fault("the flow goes on without waiting for anything".to_owned());
     }
 
     fn step(&mut self, op: &Op, program: &Program, now: Timestamp) -> Result<Step, Fault> {
@@ -572,6 +581,7 @@ impl Dialog {
             }
             Op::Transfer(transfer) => {
                 let (target, handoff) = self.aim(transfer, now)?;
+                self.overflow = self.overflow_of(transfer, &handoff, now);
                 self.transfer(target, handoff, false);
                 return Ok(Step::Wait);
             }
@@ -720,6 +730,27 @@ impl Dialog {
         Ok((target, self.handoff(reason.unwrap_or_else(name))))
     }
 
+    /// Returns where callers of a department go when it cannot take them.
+    fn overflow_of(
+        &self,
+        transfer: &flow::Transfer,
+        handoff: &Handoff,
+        now: Timestamp,
+    ) -> Option<(Target, Handoff)> {
+        let id = self
+            .department_in(transfer.department.as_deref()?, now)
+            .ok()?;
+        let overflow = self.playbook.department(&id)?.overflow.as_ref()?;
+        let queue = self.playbook.department(overflow)?.queue.clone();
+        Some((
+            Target::Queue {
+                queue,
+                priority: transfer.priority,
+            },
+            handoff.clone(),
+        ))
+    }
+
     fn agents_language(&self) -> Language {
         self.playbook
             .shelf
@@ -752,6 +783,7 @@ impl Dialog {
             language: Some(self.language),
             reason,
             summary,
+            agents: Some(agents),
             tenant,
             reference: self
                 .slots
@@ -771,7 +803,7 @@ impl Dialog {
     }
 
     /// Sends the caller to a person, the end of every path that does not work out.
-    fn to_operator(&mut self, now: Timestamp) {
+    fn call_operator(&mut self) {
         let phrase = self.playbook.shelf.phrases.to_person.clone();
         self.phrase(&phrase, &[]);
         let operator = self.playbook.shelf.tenant.operator.clone();
@@ -790,16 +822,15 @@ impl Dialog {
         };
         let handoff = self.handoff(reason);
         self.transfer(target, handoff, true);
-        let _ = now;
     }
 
-    fn fault(&mut self, fault: Fault, now: Timestamp) {
+    fn fault(&mut self, fault: Fault) {
         self.note_fault(fault);
         if self.falling_back {
             return self.fall_back();
         }
         self.falling_back = true;
-        self.to_operator(now);
+        self.call_operator();
     }
 
     fn fall_back(&mut self) {
@@ -988,8 +1019,7 @@ impl Dialog {
 fn question_is_open(waiting: &Waiting) -> bool {
     match waiting {
         Waiting::Question(question) => {
-            question.confirming.is_none()
-                && matches!(question.ask.answer, flow::Answer::Intent(_))
+            question.confirming.is_none() && matches!(question.ask.answer, flow::Answer::Intent(_))
         }
         _ => false,
     }

@@ -10,6 +10,7 @@ mod playbook;
 mod program;
 mod question;
 pub mod rehearsal;
+mod repertoire;
 mod scope;
 pub mod speak;
 

@@ -129,6 +129,8 @@ pub struct Handoff {
     pub reason: String,
     /// The same as one spoken sentence in the agents' language, for the whisper.
     pub summary: String,
+    /// The language of the summary: the agents'.
+    pub agents: Option<Language>,
     /// Tenant's name, so that shared agents answer in the right name.
     pub tenant: String,
     /// Callback reference, if this is one.

@@ -15,7 +15,7 @@ use super::playbook::{Playbook, department_of};
 use super::program::Otherwise;
 use super::scope::SlotValue;
 use super::speak;
-use crate::flow::{Answer, Ask};
+use crate::flow::{Answer, Ask, Module};
 use crate::understand::{self, Intent, Match, Verdict, Vocabulary};
 use crate::words::{IntentName, Key, Language};
 
@@ -114,6 +114,15 @@ impl Question {
         }
     }
 
+    /// Tells whether an answer by keys takes several of them.
+    pub(super) fn takes_several_keys(&self) -> bool {
+        self.confirming.is_none()
+            && matches!(
+                self.ask.answer,
+                Answer::Digits(_) | Answer::Phone | Answer::Date | Answer::Time
+            )
+    }
+
     /// Returns words a recogniser may expect; empty where anything may be said.
     pub(super) fn hints(&self, playbook: &Playbook, language: Language) -> Vec<String> {
         let mut hints = match self.expect() {
@@ -153,6 +162,9 @@ impl Question {
                     menu.extend(department_keys(playbook, language));
                 }
                 for (key, value) in &self.ask.keys {
+                    if is_switched_off(playbook, value) {
+                        continue;
+                    }
                     menu.insert(
                         *key,
                         intent_aloud(playbook, &IntentName(value.clone()), language),
@@ -346,6 +358,16 @@ impl Question {
         } = hypothesis;
         let (language, sureness) = (*language, *confidence);
         let today = now.to_zoned(playbook.zone.clone()).date();
+        // "In English, please" is no yes, and "no, a person" is more than a no.
+        let open = matches!(
+            self.ask.answer,
+            Answer::Intent(_) | Answer::Department | Answer::Choice(_)
+        );
+        if (self.confirming.is_some() || !open)
+            && let Some(wish) = self.house_wish(hypothesis, playbook)
+        {
+            return wish;
+        }
         if self.confirming.is_some()
             && let Some(answer) = hear::yes_no(text, language)
         {
@@ -404,9 +426,6 @@ impl Question {
             let doubtful = answer.confidence < ACT && self.expect() != Expect::YesNo;
             let confirm = self.ask.confirm.unwrap_or(doubtful);
             return Meaning::Answer { confirm, answer };
-        }
-        if let Some(wish) = self.house_wish(hypothesis, playbook) {
-            return wish;
         }
         if matches!(self.ask.answer, Answer::Text) && !text.replace("[unk]", "").trim().is_empty() {
             let confirm = self.ask.confirm.unwrap_or(false);
@@ -642,8 +661,20 @@ fn house_meaning(intent: &IntentName) -> Option<Meaning> {
         "repeat" => Some(Meaning::Repeat),
         "danish" => Some(Meaning::Language(Language::DA)),
         "english" => Some(Meaning::Language(Language::EN)),
-        name => name.strip_prefix("language_")?.parse().ok().map(Meaning::Language),
+        name => name
+            .strip_prefix("language_")?
+            .parse()
+            .ok()
+            .map(Meaning::Language),
     }
+}
+
+/// Tells whether a key's intent is a module that the tenant has switched off: it is not read out.
+fn is_switched_off(playbook: &Playbook, intent: &str) -> bool {
+    let module = Module::ALL
+        .into_iter()
+        .find(|module| module.name() == intent);
+    module.is_some_and(|module| !playbook.has(module))
 }
 
 fn sure(answer: Answered) -> Meaning {

@@ -56,6 +56,8 @@ pub struct Opening {
     pub facts: Facts,
     /// Whether speech is not to be had.
     pub keys_only: bool,
+    /// Whether orders are held back for somebody else to answer; see [`Rehearsal::open_order`].
+    pub hold_orders: bool,
 }
 
 /// One thing that went in or came out, in order.
@@ -122,7 +124,7 @@ impl Rehearsal {
             transfer: None,
             outcome: None,
             order: None,
-            hold_orders: false,
+            hold_orders: opening.hold_orders,
             noted: Vec::new(),
             recordings: 0,
         };
@@ -168,9 +170,16 @@ impl Rehearsal {
         self.listening
     }
 
-    /// Tells whether an order waits for [`Self::order_fails`] or the next turn.
-    pub fn has_open_order(&self) -> bool {
-        self.order.is_some()
+    /// Returns the order that is held back: it waits for [`Self::order_done`] or
+    /// [`Self::order_fails`], and is noted with the caller's next turn.
+    pub fn open_order(&self) -> Option<&Order> {
+        self.order.as_ref()
+    }
+
+    /// Returns where the caller is being moved.
+    pub fn open_transfer(&self) -> Option<(&Target, &Handoff)> {
+        let (target, handoff) = self.transfer.as_ref()?;
+        Some((target, handoff))
     }
 
     /// Holds orders back from here on, so that they can be made to fail.
@@ -267,15 +276,20 @@ impl Rehearsal {
         Ok(())
     }
 
-    /// The service could not take the order; needs [`Self::hold_orders`] beforehand.
-    pub fn order_fails(&mut self, reason: &str) -> Result<(), Misplaced> {
+    /// The service has answered the order that was held back.
+    pub fn order_done(&mut self, done: Done) -> Result<(), Misplaced> {
         if self.order.take().is_none() {
             return Err(Misplaced::NoOrder);
         }
-        self.play(Event::Done(Done::Refused {
-            reason: reason.to_owned(),
-        }));
+        self.play(Event::Done(done));
         Ok(())
+    }
+
+    /// The service could not take the order; needs [`Self::hold_orders`] beforehand.
+    pub fn order_fails(&mut self, reason: &str) -> Result<(), Misplaced> {
+        self.order_done(Done::Refused {
+            reason: reason.to_owned(),
+        })
     }
 
     /// Speech is not to be had from here on.

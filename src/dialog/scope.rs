@@ -31,8 +31,9 @@ pub fn environment() -> Environment<'static> {
     environment.add_filter("spell", |state: &State, value: String| {
         speak::spell(&value, language(state))
     });
-    environment.add_filter("money", |state: &State, value: i64| {
-        speak::money(value, language(state))
+    environment.add_filter("money", |state: &State, kroner: f64| {
+        // A cast saturates; nobody is told of more øre than there are.
+        speak::money((kroner * 100.0).round() as i64, language(state))
     });
     environment.add_filter("wait", |state: &State, value: u32| {
         speak::wait(value, language(state))
@@ -113,7 +114,10 @@ struct DepartmentSeen {
 
 /// Gathers everything that a template or a condition can see at this moment; the names are those
 /// of [`crate::flow::VARIABLES`].
-#[expect(clippy::too_many_arguments, reason = "it is the dialog's whole state, read only")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "it is the dialog's whole state, read only"
+)]
 pub(super) fn seen(
     playbook: &Playbook,
     caller: &Caller,
@@ -179,7 +183,12 @@ pub(super) fn seen(
     if let Some(department) = here {
         put("department", department);
     }
-    let slot = |name: &str| slots.get(name).and_then(SlotValue::as_str).unwrap_or_default();
+    let slot = |name: &str| {
+        slots
+            .get(name)
+            .and_then(SlotValue::as_str)
+            .unwrap_or_default()
+    };
     put(
         "callback",
         minijinja::context! { reason => slot("reason"), reference => slot("reference") },

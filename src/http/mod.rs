@@ -12,6 +12,7 @@ mod health;
 mod letters;
 mod live;
 mod notices;
+pub mod phone;
 mod problem;
 mod token;
 

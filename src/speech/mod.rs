@@ -13,6 +13,7 @@ mod level;
 mod line;
 mod listener;
 mod prompts;
+pub(crate) mod rate;
 pub mod turn;
 pub mod vosk;
 pub mod wav;

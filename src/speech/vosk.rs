@@ -20,6 +20,7 @@ use std::time::Duration;
 use libloading::Library;
 use serde::Deserialize;
 
+use super::rate::Converter;
 use super::{RATE, Recogniser, Recognition, SpeechError, Transcript, Word};
 use crate::words::Language;
 
@@ -112,6 +113,7 @@ impl Vosk {
             language,
             folder: folder.to_owned(),
         };
+        let rate = places::sampling_rate(folder);
         let name = CString::new(folder.as_os_str().as_encoded_bytes()).map_err(|_| refused())?;
         // SAFETY: the name is a C string that lives during the call; null comes back on failure.
         let raw = unsafe { (self.functions.model_new)(name.as_ptr()) };
@@ -124,6 +126,7 @@ impl Vosk {
             shared,
             language,
             grammars,
+            rate,
         })
     }
 }
@@ -163,6 +166,8 @@ pub struct Model {
     shared: Arc<Shared>,
     language: Language,
     grammars: bool,
+    /// The sampling rate in Hz that it was trained at.
+    rate: u32,
 }
 
 struct Shared {
@@ -226,7 +231,15 @@ impl Recogniser for Model {
         };
         let functions = self.shared.functions;
         let model = self.shared.raw.as_ptr();
-        let rate = RATE as c_float;
+        let rate = self.rate as c_float;
+        // Vosk refuses audio below the model's rate.
+        let converter = match self.rate == RATE as u32 {
+            true => None,
+            false => Some(
+                Converter::new(RATE as u32, self.rate)
+                    .ok_or_else(|| failed("its model's sampling rate cannot be reached"))?,
+            ),
+        };
         let grammar = self.grammar(hints);
         let raw = match grammar.map(CString::new) {
             // SAFETY: the model is alive as long as `shared`, of which the recogniser keeps a
@@ -245,6 +258,8 @@ impl Recogniser for Model {
             ended: Transcript::default(),
             pushed: 0,
             began: 0,
+            rate: self.rate,
+            converter,
             _model: Arc::clone(&self.shared),
         };
         // SAFETY: the recogniser has just been made and is used by this thread only.
@@ -267,6 +282,10 @@ struct VoskRecognition {
     pushed: u64,
     /// The value of `pushed` when the turn began.
     began: u64,
+    /// The model's sampling rate in Hz.
+    rate: u32,
+    /// Brings telephone audio to that rate.
+    converter: Option<Converter>,
     _model: Arc<Shared>,
 }
 
@@ -288,7 +307,7 @@ impl VoskRecognition {
     }
 
     fn take(&mut self, function: Read) {
-        let began = self.began as f64 / RATE as f64;
+        let began = self.began as f64 / f64::from(self.rate);
         let Some(bytes) = self.read(function) else {
             return;
         };
@@ -303,6 +322,11 @@ impl VoskRecognition {
 
 impl Recognition for VoskRecognition {
     fn push(&mut self, samples: &[i16]) -> Result<(), SpeechError> {
+        let converted = self
+            .converter
+            .as_mut()
+            .map(|converter| converter.push(samples));
+        let samples = converted.as_deref().unwrap_or(samples);
         // A C int holds 37 hours of samples; frames and recordings are shorter by far.
         for piece in samples.chunks(RATE * 3600) {
             // SAFETY: pointer and length describe `piece`, which lives during the call, and the

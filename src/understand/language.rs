@@ -121,7 +121,9 @@ fn is_carrier(word: &str, language: Language) -> bool {
         Language::EN => (&*EVERYDAY_ENGLISH, "i to for at with a me so"),
         _ => return false,
     };
-    let number = NUMBERS.split_whitespace().any(|number| fold(number) == word);
+    let number = NUMBERS
+        .split_whitespace()
+        .any(|number| fold(number) == word);
     !number && (everyday.contains(&word) || both.split(' ').any(|other| other == word))
 }
 

@@ -2,7 +2,7 @@
 //! the same audio, both in real time on one thread.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -105,10 +105,10 @@ async fn raw(audio: &[i16], model: &PathBuf) -> Result<f64> {
 }
 
 /// Returns the share of a core that one stream of ours takes, all threads counted.
-async fn ours(audio: &[i16], model: &PathBuf) -> Result<f64> {
+async fn ours(audio: &[i16], model: &Path) -> Result<f64> {
     let config = Config {
         library: Some(cache::libvosk()?),
-        models: [(Language::DA, model.clone())].into(),
+        models: [(Language::DA, model.to_owned())].into(),
         threads: 1,
         max_streams: Some(STREAMS),
         ..Config::default()

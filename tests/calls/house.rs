@@ -17,22 +17,22 @@ use tempfile::TempDir;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Long enough for anything that is going to happen.
-pub const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// Numbers of the towns.
-pub const OPEN: &str = "70101010";
-pub const CLOSED: &str = "70202020";
-pub const HOLIDAY: &str = "70303030";
+pub(crate) const OPEN: &str = "70101010";
+pub(crate) const CLOSED: &str = "70202020";
+pub(crate) const HOLIDAY: &str = "70303030";
 
 /// Queues of the towns; the same agent answers them all.
-pub const QUEUES: &[&str] = &["borgerservice", "jobcenter", "omstilling"];
+pub(crate) const QUEUES: &[&str] = &["borgerservice", "jobcenter", "omstilling"];
 
 /// Everything that is in the street.
-pub struct House {
-    pub hotline: Hotline,
-    pub asterisk: Asterisk,
-    pub mail: MailServer,
-    pub agent: Phone,
+pub(crate) struct House {
+    pub(crate) hotline: Hotline,
+    pub(crate) asterisk: Asterisk,
+    pub(crate) mail: MailServer,
+    pub(crate) agent: Phone,
     _flows: TempDir,
     _street: Street,
 }
@@ -47,24 +47,21 @@ enum Street {
 static STREET: RwLock<()> = RwLock::const_new(());
 
 /// Opens a contact centre as it ordinarily is.
-pub async fn open() -> House {
+pub(crate) async fn open() -> House {
     open_with(|site, settings| (site, settings)).await
 }
 
 /// Opens a contact centre whose site and settings are changed first.
-pub async fn open_with(change: impl FnOnce(Site, Settings) -> (Site, Settings)) -> House {
+pub(crate) async fn open_with(change: impl FnOnce(Site, Settings) -> (Site, Settings)) -> House {
     open_in(Street::Shared(STREET.read().await), change).await
 }
 
 /// Opens a contact centre while no other is open, for what is measured in milliseconds.
-pub async fn open_alone(change: impl FnOnce(Site, Settings) -> (Site, Settings)) -> House {
+pub(crate) async fn open_alone(change: impl FnOnce(Site, Settings) -> (Site, Settings)) -> House {
     open_in(Street::Alone(STREET.write().await), change).await
 }
 
-async fn open_in(
-    street: Street,
-    change: impl FnOnce(Site, Settings) -> (Site, Settings),
-) -> House {
+async fn open_in(street: Street, change: impl FnOnce(Site, Settings) -> (Site, Settings)) -> House {
     let agent = Phone::new("anna").unwrap();
     let mut settings = Settings::new().unwrap();
     let mail = MailServer::start().unwrap();
@@ -80,45 +77,53 @@ async fn open_in(
     }
     let (site, settings) = change(site, settings);
     let asterisk = Asterisk::start(site).await.unwrap();
-    let hotline =
-        Hotline::start(program(), settings.with_asterisk(&asterisk)).await.unwrap();
-    House { hotline, asterisk, mail, agent, _flows: flows, _street: street }
+    let hotline = Hotline::start(program(), settings.with_asterisk(&asterisk))
+        .await
+        .unwrap();
+    House {
+        hotline,
+        asterisk,
+        mail,
+        agent,
+        _flows: flows,
+        _street: street,
+    }
 }
 
 /// Returns the program under test.
-pub fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_hotline"))
 }
 
 impl House {
     /// Calls a town and waits until the caller is asked what they want.
-    pub async fn call(&self, phone: &Phone, town: &str) -> Call {
+    pub(crate) async fn call(&self, phone: &Phone, town: &str) -> Call {
         let mark = self.hotline.journal().mark();
         let call = phone.call(self.asterisk.sip(), town).await.unwrap();
-        self.hotline.state_reached(mark, "wish", SOON).await.unwrap();
+        self.hotline
+            .state_reached(mark, "wish", SOON)
+            .await
+            .unwrap();
         call
     }
 
     /// Presses keys and waits until the dialog has come to a state.
-    pub async fn press_to(&self, call: &Call, keys: &str, state: &str) {
+    pub(crate) async fn press_to(&self, call: &Call, keys: &str, state: &str) {
         let mark = self.hotline.journal().mark();
         call.press_all(keys).await.unwrap();
         self.hotline.state_reached(mark, state, SOON).await.unwrap();
     }
 
     /// Waits for a line of the journal at or after a mark.
-    pub async fn line(&self, mark: usize, wanted: impl FnMut(&Value) -> bool) -> Value {
+    pub(crate) async fn line(&self, mark: usize, wanted: impl FnMut(&Value) -> bool) -> Value {
         self.hotline.line(mark, SOON, wanted).await.unwrap()
     }
 
-    /// Waits until everything that was to be said has been said.
-    pub async fn said(&self, mark: usize) {
-        self.line(mark, |line| line["event"] == "said").await;
-    }
-
     /// Waits until a caller's phone is in a queue: it hears the hold tone.
-    pub async fn in_queue(&self, call: &Call) -> Instant {
-        call.hear_tone(street::asterisk::HOLD_TONE, SOON).await.unwrap()
+    pub(crate) async fn in_queue(&self, call: &Call) -> Instant {
+        call.hear_tone(street::asterisk::HOLD_TONE, SOON)
+            .await
+            .unwrap()
     }
 }
 
@@ -129,7 +134,11 @@ fn towns() -> TempDir {
     fs::create_dir(&common).unwrap();
     for entry in fs::read_dir(project().join("flows/common")).unwrap() {
         let entry = entry.unwrap();
-        if entry.path().extension().is_some_and(|extension| extension == "yaml") {
+        if entry
+            .path()
+            .extension()
+            .is_some_and(|extension| extension == "yaml")
+        {
             fs::copy(entry.path(), common.join(entry.file_name())).unwrap();
         }
     }
@@ -138,7 +147,13 @@ fn towns() -> TempDir {
     for (id, name, number, hours, more) in [
         ("aabenby", "Åbenby", OPEN, "mon-sun: \"00:00-24:00\"", ""),
         ("lukkeby", "Lukkeby", CLOSED, "mon-sun: closed", ""),
-        ("helligby", "Helligby", HOLIDAY, "mon-sun: \"00:00-24:00\"", holiday.as_str()),
+        (
+            "helligby",
+            "Helligby",
+            HOLIDAY,
+            "mon-sun: \"00:00-24:00\"",
+            holiday.as_str(),
+        ),
     ] {
         let town = folder.path().join(id);
         fs::create_dir(&town).unwrap();

@@ -19,7 +19,11 @@ async fn wish(house: &House, words: &[i16]) -> (Phone, Call) {
     let name = Caller::new().name("Søren Ærø");
     let call = phone.dial_as(house.asterisk.sip(), OPEN, &name).unwrap();
     call.answered(SOON).await.unwrap();
-    house.hotline.state_reached(mark, "wish", SOON).await.unwrap();
+    house
+        .hotline
+        .state_reached(mark, "wish", SOON)
+        .await
+        .unwrap();
     call.say(words).await.unwrap();
     (phone, call)
 }
@@ -30,7 +34,10 @@ async fn a_spoken_danish_wish_reaches_the_right_agent_and_both_hear_each_other()
     let words = caller::danish("jeg vil gerne tale med borgerservice").unwrap();
     let (_phone, call) = wish(&house, &words).await;
     let ringing = house.agent.rings(SOON).await.unwrap();
-    assert_eq!(ringing.header("X-Hotline-Caller").as_deref(), Some("+4520304050"));
+    assert_eq!(
+        ringing.header("X-Hotline-Caller").as_deref(),
+        Some("+4520304050")
+    );
     assert_eq!(ringing.header("X-Hotline-Language").as_deref(), Some("da"));
     let reason = ringing.header("X-Hotline-Reason").unwrap();
     assert!(reason.contains("borgerservice"), "{reason}");
@@ -47,7 +54,9 @@ async fn a_spoken_english_wish_reaches_the_right_agent_who_is_told_the_language(
     let (_phone, call) = wish(&house, &words).await;
     let ringing = house.agent.rings(SOON).await.unwrap();
     assert_eq!(ringing.header("X-Hotline-Language").as_deref(), Some("en"));
-    let said = house.line(mark, |line| line["command"]["say"]["language"] == "en").await;
+    let said = house
+        .line(mark, |line| line["command"]["say"]["language"] == "en")
+        .await;
     let text = said["command"]["say"]["text"].as_str().unwrap();
     assert!(text.contains("the job centre"), "{text}");
     talk(&call, &ringing).await;
@@ -94,5 +103,8 @@ async fn a_call_announced_by_http_needs_no_event() {
     let call = house.call(&phone, OPEN).await;
     call.press_all("1").await.unwrap();
     let ringing = house.agent.rings(SOON).await.unwrap();
-    assert_eq!(ringing.header("X-Hotline-Caller").as_deref(), Some("+4520304050"));
+    assert_eq!(
+        ringing.header("X-Hotline-Caller").as_deref(),
+        Some("+4520304050")
+    );
 }

@@ -57,7 +57,9 @@ async fn frozen_in_mid_call_the_guard_ends_it_and_the_caller_is_in_the_ordinary_
     let children = std::fs::read_to_string(format!("/proc/{guard}/task/{guard}/children")).unwrap();
     let child = children.split_whitespace().next().unwrap().to_owned();
     let began = Instant::now();
-    let stopped = std::process::Command::new("kill").args(["-s", "STOP", &child]).status();
+    let stopped = std::process::Command::new("kill")
+        .args(["-s", "STOP", &child])
+        .status();
     assert!(stopped.unwrap().success());
     let took = falls_back(&house, &call, began).await;
     assert!(took < PROMISED, "{took:?}");
@@ -96,7 +98,10 @@ async fn garbage_on_every_port_is_logged_and_harms_nobody() {
     let house = open().await;
     let phone = Phone::new("20304050").unwrap();
     let call = house.call(&phone, OPEN).await;
-    let ports = [house.hotline.settings().socket_port, house.hotline.settings().http_port];
+    let ports = [
+        house.hotline.settings().socket_port,
+        house.hotline.settings().http_port,
+    ];
     let garbage: [&[u8]; 5] = [
         b"GET / HTTP/1.1\r\n\r\n",
         &[0xff; 4096],
@@ -112,10 +117,18 @@ async fn garbage_on_every_port_is_logged_and_harms_nobody() {
             let _ = stream.shutdown().await;
         }
     }
-    let (status, _) = house.hotline.ask("POST", "/api/v1/callbacks", None).await.unwrap();
+    let (status, _) = house
+        .hotline
+        .ask("POST", "/api/v1/callbacks", None)
+        .await
+        .unwrap();
     assert!((400..500).contains(&status), "{status}");
     assert!(call.is_up());
     call.press_all("1").await.unwrap();
     house.agent.rings(SOON).await.unwrap();
-    assert!(house.hotline.log().contains("WARN"), "{}", house.hotline.log());
+    assert!(
+        house.hotline.log().contains("WARN"),
+        "{}",
+        house.hotline.log()
+    );
 }

@@ -181,6 +181,7 @@ fn to_support() -> Target {
 
 pub(crate) fn handoff() -> Handoff {
     Handoff {
+        agents: None,
         caller: PhoneNumber::parse("+4570101017").ok(),
         language: Some(Language::DA),
         reason: "skat,\r\n\"gæld\"".to_owned(),

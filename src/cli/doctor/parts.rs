@@ -274,7 +274,7 @@ async fn queues(asterisk: &Arc<Asterisk>, library: Option<&Library>) -> Option<D
             return Some(Diagnosis::wrong(
                 "queues",
                 error.to_string(),
-                "give the manager user read permission for `agent` and `reporting`",
+                "give the manager user the permissions of dialplans/manager.conf",
             ));
         }
     };

@@ -77,6 +77,7 @@ pub fn play(playbook: &Arc<Playbook>, story: &Story) -> Played {
             .collect(),
         facts: facts(playbook, &story.queues, &story.notices),
         keys_only: !story.speech,
+        hold_orders: false,
     };
     let mut stage = Stage {
         rehearsal: Rehearsal::begin(playbook.clone(), opening, at),

@@ -129,7 +129,7 @@ fn an_order_that_is_held_back_can_fail() {
     rehearsal.presses(keys("45#")).unwrap();
     rehearsal.hold_orders(true);
     rehearsal.records("hej").unwrap();
-    assert!(rehearsal.has_open_order());
+    assert!(rehearsal.open_order().is_some());
     rehearsal.order_fails("disk full").unwrap();
     assert_eq!(rehearsal.outcome(), Some(Outcome::Completed));
     assert!(said(&rehearsal).contains(&"Det gik ikke."));

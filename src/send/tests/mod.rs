@@ -1,3 +1,4 @@
+mod line;
 mod stories;
 mod texts;
 mod wire;

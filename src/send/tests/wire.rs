@@ -18,6 +18,8 @@ enum Act {
     TakeAndHangUp,
     /// Takes the mail and never says anything again.
     TakeAndFallSilent,
+    /// Lets nobody in but with the right password.
+    AskForPassword,
     /// Answers the greeting with these words.
     AnswerHello(&'static str),
 }
@@ -86,14 +88,14 @@ async fn talk(
                 Act::AnswerHello(words) => words,
                 other => {
                     doing = other;
-                    "250 test"
+                    match other {
+                        Act::AskForPassword => "250-test\r\n250 AUTH PLAIN LOGIN",
+                        _ => "250 test",
+                    }
                 }
             },
             "RCPT" => match doing {
-                Act::AnswerRecipient(words) => {
-                    doing = act();
-                    words
-                }
+                Act::AnswerRecipient(words) => words,
                 _ => "250 ok",
             },
             "DATA" => {
@@ -118,6 +120,15 @@ async fn talk(
                     }
                 }
             }
+            "AUTH" => match doing {
+                // "\0hotline\0secret word"
+                Act::AskForPassword
+                    if line.trim_end() == "AUTH PLAIN AGhvdGxpbmUAc2VjcmV0IHdvcmQ=" =>
+                {
+                    "235 welcome"
+                }
+                _ => "535 5.7.8 wrong password",
+            },
             "QUIT" => "221 bye",
             _ => "250 ok",
         };
@@ -253,6 +264,60 @@ async fn a_recipient_refused_for_now_and_a_server_that_is_leaving_only_cost_time
         (sent.attempts, sent.refusals, sent.possible_repeats),
         (3, 1, 0)
     );
+}
+
+#[tokio::test]
+async fn a_server_that_leaves_or_wants_a_log_in_is_no_fault_of_the_mail() {
+    let script = vec![
+        Act::AnswerRecipient("421 closing"),
+        Act::AnswerRecipient("530 5.7.0 log in first"),
+    ];
+    let mut server = Server::start(script).await;
+    let house = House::new();
+    let id = house.queue(mail(1, "a@lilleby.example")).await;
+    let _worker = house.work(smtp(server.port));
+    for attempts in 1..=2 {
+        house.until_waiting(id, attempts).await;
+        house.pass(20);
+    }
+    server.arrival().await;
+    house.until(|tally| tally.waiting == 0).await;
+    let sent = house.mail(id).await;
+    assert_eq!((sent.attempts, sent.refusals), (3, 0));
+}
+
+#[tokio::test]
+async fn a_wrong_password_costs_no_mail_and_the_right_one_opens() {
+    let script = vec![Act::AskForPassword, Act::AskForPassword];
+    let mut server = Server::start(script).await;
+    let folder = tempfile::tempdir().unwrap();
+    let password = folder.path().join("password");
+    let with = |words: &str| {
+        std::fs::write(&password, words).unwrap();
+        Arc::new(
+            Smtp::new(&Config {
+                server: "127.0.0.1".to_owned(),
+                port: Some(server.port),
+                username: Some("hotline".to_owned()),
+                password_file: Some(password.clone()),
+                timeout_seconds: 5,
+                ..Config::default()
+            })
+            .unwrap(),
+        )
+    };
+    let (wrong, right) = (with("guess\n"), with("secret word\n"));
+    let house = House::new();
+    let id = house.queue(mail(1, "a@lilleby.example")).await;
+    let worker = house.work(wrong);
+    let words = house.until_waiting(id, 1).await.last_words.unwrap();
+    assert!(words.contains("wrong password"), "{words}");
+    assert!(!words.contains("guess"), "{words}");
+    worker.kill().await;
+    let _worker = house.work(right);
+    server.arrival().await;
+    house.until(|tally| tally.waiting == 0).await;
+    assert_eq!(house.mail(id).await.possible_repeats, 0);
 }
 
 #[tokio::test]

@@ -402,8 +402,10 @@ async fn the_emergency_stop_holds_all_dialling_until_it_is_lifted() {
         .await
         .unwrap();
     house.work();
+    house.two_passes().await;
+    assert!(house.dials.try_recv().is_err());
     house.services.resume_dialling(None, "anna").await.unwrap();
-    house.pass(60);
+    house.two_passes().await;
     assert!(house.services.dialling_is_stopped(&tenant).await.unwrap());
     assert_eq!(
         house.callback(&reference).await.state,

@@ -1,4 +1,5 @@
 mod callbacks;
+mod life;
 mod notices;
 mod orders;
 mod restarts;
@@ -117,7 +118,6 @@ struct House {
     pbx: Arc<FakePbx>,
     dials: mpsc::Receiver<Ringing>,
     services: Arc<Services>,
-    tenant: Arc<Mutex<Tenant>>,
     worker: Option<JoinHandle<()>>,
 }
 
@@ -187,18 +187,14 @@ impl House {
             hung_up: Mutex::default(),
             dials: sender,
         });
-        let tenant = Arc::new(Mutex::new(lilleby()));
-        let shelf = tenant.clone();
+        let tenant = Arc::new(lilleby());
         let ground = Ground {
             store: store.clone(),
             outbox: outbox.clone(),
             pbx: pbx.clone(),
             clock: Arc::new(clock.clone()),
             chance: Chance::seeded(now.as_second().unsigned_abs() + 1),
-            tenants: Arc::new(move |id| {
-                let tenant = shelf.lock().unwrap();
-                (*id == tenant.tenant).then(|| Arc::new(tenant.clone()))
-            }),
+            tenants: Arc::new(move |id| (*id == tenant.tenant).then(|| tenant.clone())),
         };
         let services = Services::start(ground, Config::default()).await.unwrap();
         Self {
@@ -208,7 +204,6 @@ impl House {
             pbx,
             dials,
             services,
-            tenant,
             worker: None,
         }
     }
@@ -283,6 +278,24 @@ impl House {
         self.pass(6);
         timeout(PATIENCE, looks.changed()).await.unwrap().unwrap();
         assert!(self.dials.try_recv().is_err(), "somebody was dialled");
+    }
+
+    /// Waits until the dialler has gone through everything that is due, whatever that is.
+    async fn two_passes(&self) {
+        let tenant = TenantId::from("lilleby");
+        let mut news = self.services.watch_notices();
+        for name in ["one", "two"] {
+            let until = crate::store::Clock::now(&self.clock) + jiff::SignedDuration::from_secs(5);
+            let text = [(Language::DA, name.to_owned())].into();
+            let on = self
+                .services
+                .notice_on(&tenant, name, Some(text), Some(until), "test");
+            on.await.unwrap();
+            news.mark_unchanged();
+            self.pass(5);
+            // Ends are told early in a pass, so the second is told after the first pass is over.
+            timeout(PATIENCE, news.changed()).await.unwrap().unwrap();
+        }
     }
 
     fn queue(&self, name: &str, waiting: u32, agents_free: u32) {

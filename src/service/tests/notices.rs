@@ -64,6 +64,20 @@ async fn a_notice_with_an_end_ends_by_itself_and_those_who_watch_are_told() {
 }
 
 #[tokio::test]
+async fn a_notice_that_is_over_is_not_heard_even_before_it_is_taken_away() {
+    let house = House::new().await;
+    let tenant = TenantId::from("lilleby");
+    let until = Some(at("2026-11-23T10:00:00Z"));
+    let on = house
+        .services
+        .notice_on(&tenant, "it", texts("Nede."), until, "anna");
+    on.await.unwrap();
+    house.clock.set(at("2026-11-23T10:00:00Z"));
+    assert_eq!(house.services.notices(&tenant), []);
+    assert_eq!(house.services.all_notices(), []);
+}
+
+#[tokio::test]
 async fn a_prepared_notice_needs_its_name_only() {
     let house = House::new().await;
     let tenant = TenantId::from("lilleby");

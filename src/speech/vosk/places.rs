@@ -136,6 +136,17 @@ fn folders_in(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
+/// Returns the sampling rate in Hz that a model was trained at, as its configuration says;
+/// 16 kHz, Kaldi's own default, when it does not.
+pub(super) fn sampling_rate(folder: &Path) -> u32 {
+    let conf = std::fs::read_to_string(folder.join("conf/mfcc.conf")).unwrap_or_default();
+    let rate = conf
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("--sample-frequency="));
+    rate.and_then(|rate| rate.trim().parse::<f32>().ok())
+        .map_or(16_000, |rate| rate as u32)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,5 +169,15 @@ mod tests {
             missing(""),
             "graph/HCLr.fst (and there is no graph/HCLG.fst)"
         );
+    }
+
+    #[test]
+    fn a_model_tells_the_rate_it_was_trained_at_and_kaldis_own_counts_where_it_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(sampling_rate(folder.path()), 16_000);
+        std::fs::create_dir(folder.path().join("conf")).unwrap();
+        let conf = folder.path().join("conf/mfcc.conf");
+        std::fs::write(&conf, "--use-energy=false\n--sample-frequency=8000\n").unwrap();
+        assert_eq!(sampling_rate(folder.path()), 8_000);
     }
 }

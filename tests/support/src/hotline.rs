@@ -81,7 +81,9 @@ pub struct Hotline {
 impl Hotline {
     /// Starts the program and waits until it is ready.
     pub async fn start(program: &Path, settings: Settings) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("street-hotline-").tempdir()?;
+        let folder = tempfile::Builder::new()
+            .prefix("street-hotline-")
+            .tempdir()?;
         let mut hotline = Self {
             process: None,
             program: program.to_owned(),
@@ -98,14 +100,19 @@ impl Hotline {
     /// Starts it again with the same configuration and state, and waits until it is ready.
     pub async fn start_again(&mut self) -> Result<()> {
         let log = self.folder.path().join("hotline.log");
-        let from = fs::metadata(&log).map(|metadata| metadata.len()).unwrap_or(0);
+        let from = fs::metadata(&log)
+            .map(|metadata| metadata.len())
+            .unwrap_or(0);
         let mut command = Command::new(&self.program);
         command
             .arg("--config")
             .arg(self.configuration())
             .args(["serve", "--journal"])
             .args(self.settings.guarded.then_some("--guard"))
-            .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned()))
+            .env(
+                "RUST_LOG",
+                std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned()),
+            )
             .env_remove("NOTIFY_SOCKET")
             .current_dir(self.folder.path());
         let process = Process::spawn("hotline", command, &log)?.with_grace(Duration::from_secs(8));
@@ -139,7 +146,12 @@ impl Hotline {
     }
 
     /// Asks the HTTP door with the supervisor's token.
-    pub async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Result<(u16, String)> {
+    pub async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<(u16, String)> {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let token = fs::read_to_string(self.state().join("token")).unwrap_or_default();
         let body = body.map(|body| body.to_string()).unwrap_or_default();
@@ -158,7 +170,9 @@ impl Hotline {
             stream.read_to_end(&mut answer).await?;
             let answer = String::from_utf8_lossy(&answer).into_owned();
             let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
-            let text = answer.split_once("\r\n\r\n").map(|(_, text)| text.to_owned());
+            let text = answer
+                .split_once("\r\n\r\n")
+                .map(|(_, text)| text.to_owned());
             Ok((status.context("no HTTP status")?, text.unwrap_or_default()))
         };
         tokio::time::timeout(Duration::from_secs(5), exchange).await?
@@ -176,17 +190,24 @@ impl Hotline {
         within: Duration,
         mut wanted: impl FnMut(&Value) -> bool,
     ) -> Result<Value> {
-        let found = self.journal.wait_from(mark, within, |line| wanted(line).then(|| line.clone()));
+        let found = self
+            .journal
+            .wait_from(mark, within, |line| wanted(line).then(|| line.clone()));
         found.await.with_context(|| {
-            format!("the journal line did not come within {within:?}; Hotline wrote:\n{}", self.log())
+            format!(
+                "the journal line did not come within {within:?}; Hotline wrote:\n{}",
+                self.log()
+            )
         })
     }
 
     /// Waits until the dialog has come to a state of a flow.
     pub async fn state_reached(&self, mark: usize, state: &str, within: Duration) -> Result<()> {
-        self.line(mark, within, |line| line["command"]["note"]["state"]["state"] == state)
-            .await
-            .with_context(|| format!("state {state} was not reached"))?;
+        self.line(mark, within, |line| {
+            line["command"]["note"]["state"]["state"] == state
+        })
+        .await
+        .with_context(|| format!("state {state} was not reached"))?;
         Ok(())
     }
 
@@ -234,7 +255,10 @@ impl Hotline {
     /// Runs another verb of the program on the same configuration.
     pub fn verb(&self, arguments: &[&str]) -> Result<std::process::Output> {
         let mut command = Command::new(&self.program);
-        command.arg("--config").arg(self.configuration()).args(arguments);
+        command
+            .arg("--config")
+            .arg(self.configuration())
+            .args(arguments);
         Ok(command.output()?)
     }
 
@@ -310,7 +334,9 @@ impl Reader {
         let over = Arc::new(AtomicBool::new(false));
         let stop = over.clone();
         thread::spawn(move || {
-            let Ok(mut file) = File::open(&log) else { return };
+            let Ok(mut file) = File::open(&log) else {
+                return;
+            };
             let _ = file.seek(SeekFrom::Start(from));
             let mut rest = Vec::new();
             while !stop.load(Ordering::Relaxed) {

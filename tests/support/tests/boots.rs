@@ -1,5 +1,7 @@
 //! Whether the test PBX starts, restarts and goes away.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::path::Path;
 
 use street::asterisk::{Ami, Asterisk, Site};

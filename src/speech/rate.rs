@@ -3,15 +3,15 @@
 use rubato::audioadapter_buffers::owned::InterleavedOwned;
 use rubato::{Fft, FixedSync, Resampler};
 
-/// A converter for one direction of one call.
-pub(super) struct Converter {
+/// A converter for one stream.
+pub(crate) struct Converter {
     resampler: Fft<f32>,
     waiting: Vec<i16>,
 }
 
 impl Converter {
     /// Makes a converter between two rates in Hz; nothing when the library knows no way.
-    pub(super) fn new(from: u32, to: u32) -> Option<Self> {
+    pub(crate) fn new(from: u32, to: u32) -> Option<Self> {
         let (from, to) = (from as usize, to as usize);
         let resampler = Fft::<f32>::new(from, to, from / 50, 1, FixedSync::Both).ok()?;
         Some(Self {
@@ -21,7 +21,7 @@ impl Converter {
     }
 
     /// Takes samples of the one rate and returns those of the other that are complete.
-    pub(super) fn push(&mut self, samples: &[i16]) -> Vec<i16> {
+    pub(crate) fn push(&mut self, samples: &[i16]) -> Vec<i16> {
         self.waiting.extend_from_slice(samples);
         let mut converted = Vec::new();
         loop {
@@ -81,15 +81,17 @@ mod tests {
             narrow.extend(converted);
         }
         assert_eq!((narrow.len(), wide.len()), (8000, 16000));
+        // The filter rings for some samples before the first wave.
+        let (narrow, wide) = (&narrow[160..], &wide[320..]);
         assert!(
-            (430..=441).contains(&crossings(&narrow)),
+            (430..=432).contains(&crossings(narrow)),
             "{}",
-            crossings(&narrow)
+            crossings(narrow)
         );
         assert!(
-            (425..=441).contains(&crossings(&wide)),
+            (430..=432).contains(&crossings(wide)),
             "{}",
-            crossings(&wide)
+            crossings(wide)
         );
     }
 }

@@ -59,10 +59,10 @@ pub(crate) async fn measure() -> Result<Vec<Row>> {
         }
     }
     let (_, metrics) = hotline.get("/metrics").await?;
-    for line in metrics
-        .lines()
-        .filter(|line| line.starts_with("hotline_answer_seconds_"))
-    {
+    for line in metrics.lines().filter(|line| {
+        line.starts_with("hotline_answer_seconds_sum")
+            || line.starts_with("hotline_answer_seconds_count")
+    }) {
         eprintln!("bench:   {line}");
     }
     let lines = hotline.journal().all();

@@ -175,9 +175,17 @@ pub async fn guard(arguments: &[String]) -> Result<i32, GuardError> {
             true => Duration::from_millis(200),
             false => (pause * 2).min(LONGEST_PAUSE),
         };
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            _ = signals.next() => return Ok(0),
+        let rest = tokio::time::sleep(pause);
+        tokio::pin!(rest);
+        loop {
+            tokio::select! {
+                () = &mut rest => break,
+                signal = signals.next() => {
+                    if signal == rustix::process::Signal::TERM {
+                        return Ok(0);
+                    }
+                }
+            }
         }
     }
 }

@@ -201,7 +201,8 @@ impl Desk {
             });
         let task = Task {
             call,
-            facts: self.house.facts(&tenant),
+            facts: self.house.facts(&visit.playbook),
+            playbook: visit.playbook.clone(),
             tenant,
             house: self.house.clone(),
             dialog,
@@ -227,13 +228,16 @@ impl Desk {
         };
         self.house.figures.ended.get_or_create(&label).inc();
         let tenant = visit.playbook.shelf.tenant.tenant.clone();
-        if outcome == Outcome::Transferred {
-            if let Some(callback) = &visit.callback {
-                self.house.services.callback_connected(callback).await;
-            } else if let (Some(department), Some(number)) = (department, visit.number) {
+        let with_people = matches!(outcome, Outcome::Transferred | Outcome::FellBack);
+        if let Some(callback) = visit.callback.as_ref().filter(|_| with_people) {
+            // Whoever fell back is in the ordinary queue: they have been called.
+            self.house.services.callback_connected(callback).await;
+        } else if outcome == Outcome::Transferred {
+            if let (Some(department), Some(number)) = (department, visit.number) {
                 let services = self.house.services.clone();
+                let stop = self.hard_stop.clone();
                 self.house.scope.spawn(async move {
-                    if agent_answers(events).await {
+                    if stop.run_until_cancelled(agent_answers(events)).await == Some(true) {
                         services
                             .caller_got_through(&tenant, &department, &number)
                             .await;

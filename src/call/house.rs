@@ -9,12 +9,12 @@ use tokio_util::task::TaskTracker;
 
 use super::figures::Figures;
 use super::journal::Live;
-use crate::dialog::{Facts, QueueState};
+use crate::dialog::{Facts, Playbook, QueueState};
 use crate::pbx::Pbx;
 use crate::service::Services;
 use crate::speech::{Ears, Voice};
 use crate::store::{Clock, Store};
-use crate::words::{QueueName, TenantId};
+use crate::words::QueueName;
 
 /// Carriers and services, shared by all calls.
 pub struct House {
@@ -45,11 +45,17 @@ pub struct House {
 }
 
 impl House {
-    /// Returns what a tenant's flows may know now.
-    pub(super) fn facts(&self, tenant: &TenantId) -> Facts {
+    /// Returns what a tenant's flows may know now: of its own queues only.
+    pub(super) fn facts(&self, playbook: &Playbook) -> Facts {
+        let tenant = &playbook.shelf.tenant;
+        let queues = self.queues.borrow();
+        let ours = tenant.departments.values().filter_map(|department| {
+            let state = queues.get(&department.queue)?;
+            Some((department.queue.clone(), *state))
+        });
         Facts {
-            queues: self.queues.borrow().clone(),
-            notices: self.services.notices(tenant),
+            queues: ours.collect(),
+            notices: self.services.notices(&tenant.tenant),
         }
     }
 }

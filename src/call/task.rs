@@ -19,8 +19,8 @@ use super::line::{FRAME, FromCaller, Line, LineIn, LineOut};
 use super::playout::{Number, Playout};
 use super::recorder::Recorder;
 use crate::dialog::{
-    Command, Dialog, Done, Event, Facts, Handoff, Listen, Order, Outcome, QueueState, Record,
-    Recording, Say, Target,
+    Command, Dialog, Done, Event, Facts, Handoff, Listen, Order, Outcome, Playbook, QueueState,
+    Record, Recording, Say, Target,
 };
 use crate::pbx::{CallEvent, PbxError};
 use crate::speech::{Ear, EarEvent};
@@ -32,6 +32,12 @@ const GOODBYE: Duration = Duration::from_secs(3);
 const TRANSCRIPTION: Duration = Duration::from_secs(20);
 /// Results of our own tasks (prompts, orders, transfers) under way for one call.
 const RESULTS: usize = 32;
+/// Audio that does not come for so long counts as silence.
+const GAP: Duration = Duration::from_millis(300);
+/// A line that cannot be closed in this time is dropped.
+const CLOSING: Duration = Duration::from_secs(1);
+/// Prompts in a row that may fail before the caller is left to the ordinary queue.
+const MUTE: u32 = 2;
 /// A frame is late when it leaves so much after its time.
 const LATE: Duration = Duration::from_millis(5);
 /// What is sent while there is nothing to say: it keeps the caller's phone and Asterisk content.
@@ -43,7 +49,7 @@ enum Result {
         Number,
         std::result::Result<Arc<[i16]>, crate::speech::SpeechError>,
     ),
-    Done(Done),
+    Done(u32, Done),
     Transferred(std::result::Result<(), PbxError>),
     Transcribed(Recording),
 }
@@ -59,6 +65,7 @@ enum Then {
 pub(super) struct Task {
     pub(super) call: CallId,
     pub(super) tenant: TenantId,
+    pub(super) playbook: Arc<Playbook>,
     pub(super) house: Arc<House>,
     pub(super) dialog: Dialog,
     pub(super) journal: Journal,
@@ -73,7 +80,7 @@ pub(super) struct Task {
 pub(super) struct Ended {
     pub(super) outcome: Outcome,
     pub(super) journal: Journal,
-    /// The department chosen last, if any.
+    /// The department whose agents the caller was sent to, if any.
     pub(super) department: Option<DepartmentId>,
     /// What goes on happening to the call on the PBX.
     pub(super) events: mpsc::Receiver<CallEvent>,
@@ -85,6 +92,7 @@ impl Task {
         let Self {
             call,
             tenant,
+            playbook,
             house,
             dialog,
             journal,
@@ -102,6 +110,7 @@ impl Task {
         let call = Call {
             call,
             tenant,
+            playbook,
             figures: house.figures.clone(),
             dialog,
             journal,
@@ -121,6 +130,9 @@ impl Task {
             answering: None,
             orders: 0,
             phase: Phase::Talking,
+            line_is_up: true,
+            heard_at: Instant::now(),
+            mute: 0,
             talking: false,
             owes_said: false,
             open_orders: 0,
@@ -145,6 +157,7 @@ enum Phase {
 struct Call {
     call: CallId,
     tenant: TenantId,
+    playbook: Arc<Playbook>,
     house: Arc<House>,
     figures: Figures,
     dialog: Dialog,
@@ -166,6 +179,12 @@ struct Call {
     /// Orders made so far: with the call id, the name of an order.
     orders: u32,
     phase: Phase,
+    /// Whether the caller is on the line: not hung up, and not taken elsewhere by the PBX.
+    line_is_up: bool,
+    /// When audio came last.
+    heard_at: Instant,
+    /// Prompts in a row that could not be spoken.
+    mute: u32,
     /// Whether the last frame was speech of ours.
     talking: bool,
     /// Whether the dialog waits to be told that all is said.
@@ -183,7 +202,6 @@ impl Call {
         hard_stop: CancellationToken,
     ) -> Ended {
         let mut clock = Clock::start();
-        let mut line_is_up = true;
         let mut pbx_tells = true;
         self.tell(Event::Facts(self.facts.clone())).await;
         if self.ear.is_none() {
@@ -203,11 +221,11 @@ impl Call {
                     }
                     self.tick().await;
                 }
-                from = from_caller.next(), if line_is_up => match from {
+                from = from_caller.next(), if self.line_is_up => match from {
                     FromCaller::Audio(samples) => self.audio(&samples).await,
                     FromCaller::Key(key) => self.key(key).await,
                     FromCaller::Gone => {
-                        line_is_up = false;
+                        self.line_is_up = false;
                         self.line_gone().await;
                     }
                 },
@@ -246,6 +264,16 @@ impl Call {
         if self.phase != Phase::Moving && !self.to_caller.send(&frame.unwrap_or(SILENCE)) {
             self.figures.lost_frames.inc();
         }
+        // A phone that sends nothing is silent: time goes on for the recording.
+        let nothing_comes = self.heard_at.elapsed() > GAP;
+        if nothing_comes
+            && self
+                .recorder
+                .as_mut()
+                .is_some_and(|recorder| recorder.push(&SILENCE))
+        {
+            self.end_recording().await;
+        }
         if !self.playout.is_busy() && (was_busy || self.owes_said) {
             self.owes_said = false;
             self.tell(Event::Said).await;
@@ -256,6 +284,7 @@ impl Call {
     }
 
     async fn audio(&mut self, samples: &[i16]) {
+        self.heard_at = Instant::now();
         // What is recorded is no answer to the question that comes after it.
         if let Some(ear) = self.ear.as_ref().filter(|_| self.recorder.is_none()) {
             ear.push(samples);
@@ -312,7 +341,8 @@ impl Call {
     async fn line_gone(&mut self) {
         match self.phase {
             // The PBX took the caller away, as we asked; its answer says whether it arrived.
-            Phase::Moving | Phase::Over(_) => {}
+            // Who has left is waited for until what they said is stored.
+            Phase::Moving | Phase::Over(_) | Phase::Ending(Outcome::CallerLeft, _) => {}
             Phase::Ending(outcome, _) => self.phase = Phase::Over(outcome),
             Phase::Talking => {
                 // What was recorded when the caller hung up was meant to be sent.
@@ -356,18 +386,26 @@ impl Call {
 
     async fn finished(&mut self, result: Result) {
         match result {
-            Result::Made(number, Ok(samples)) => self.playout.made(number, samples),
+            Result::Made(number, Ok(samples)) => {
+                self.mute = 0;
+                self.playout.made(number, samples);
+            }
             Result::Made(number, Err(error)) => {
                 tracing::error!(call = %self.call, "a prompt could not be spoken: {error}");
                 self.playout.made(number, Arc::from([]));
+                self.mute += 1;
                 // A bot that cannot speak is worse than none.
-                if self.house.voice.fault().is_some() {
+                let mute = self.house.voice.fault().is_some() || self.mute >= MUTE;
+                if mute && self.phase == Phase::Talking && self.open_orders == 0 {
                     self.phase = Phase::Over(Outcome::FellBack);
                 }
             }
-            Result::Done(done) => {
+            Result::Done(number, done) => {
                 self.open_orders -= 1;
-                self.tell(Event::Done(done)).await;
+                // An answer that comes late belongs to an order that was given up.
+                if number == self.orders {
+                    self.tell(Event::Done(done)).await;
+                }
                 self.leave_when_done().await;
             }
             Result::Transcribed(recording) => {
@@ -383,6 +421,11 @@ impl Call {
                 self.tell(Event::HungUp).await;
                 self.phase = Phase::Over(Outcome::CallerLeft);
             }
+            Result::Transferred(Err(error)) if !self.line_is_up && !self.may_overflow(&error) => {
+                // The dialplan has the caller and carries them on.
+                tracing::error!(call = %self.call, "transfer failed, the dialplan goes on: {error}");
+                self.phase = Phase::Over(Outcome::FellBack);
+            }
             Result::Transferred(Err(error)) => {
                 tracing::error!(call = %self.call, "transfer failed: {error}");
                 self.phase = Phase::Talking;
@@ -392,6 +435,12 @@ impl Call {
                 .await;
             }
         }
+    }
+
+    /// Tells whether a caller whom the PBX has may be moved once more: to an overflow, which needs
+    /// no words, after a queue that took nobody.
+    fn may_overflow(&self, error: &PbxError) -> bool {
+        matches!(error, PbxError::Refused { .. }) && self.dialog.has_overflow()
     }
 
     async fn time(&mut self) {
@@ -466,7 +515,7 @@ impl Call {
         let (tenant, call, number) = (self.tenant.clone(), self.call, self.orders);
         self.house.scope.spawn(async move {
             let done = services.order(&tenant, call, number, order).await;
-            let _ = results.send(Result::Done(done)).await;
+            let _ = results.send(Result::Done(number, done)).await;
         });
     }
 
@@ -522,7 +571,7 @@ impl Call {
     /// Tells the dialog what has changed in the house.
     async fn look_around(&mut self) {
         self.queues.mark_unchanged();
-        let facts = self.house.facts(&self.tenant);
+        let facts = self.house.facts(&self.playbook);
         if facts != self.facts {
             self.facts = facts.clone();
             self.tell(Event::Facts(facts)).await;
@@ -553,12 +602,13 @@ impl Call {
     }
 
     async fn close(mut self, outcome: Outcome, events: mpsc::Receiver<CallEvent>) -> Ended {
-        self.to_caller.close().await;
+        // A peer that does not read is not waited for.
+        let _ = tokio::time::timeout(CLOSING, self.to_caller.close()).await;
         let seconds = self.start.elapsed().as_secs_f64();
         self.note(Entry::Ended { outcome, seconds });
         Ended {
             outcome,
-            department: self.dialog.department(),
+            department: self.dialog.bound_for(),
             journal: self.journal,
             events,
         }

@@ -45,7 +45,9 @@ pub struct Dialog {
     deadline: Option<Timestamp>,
     typed_ahead: Vec<Key>,
     /// Where the caller goes when the transfer under way fails.
-    overflow: Option<(Target, Handoff)>,
+    overflow: Option<(DepartmentId, Target, Handoff)>,
+    /// The department whose agents the caller is sent to.
+    bound_for: Option<DepartmentId>,
     /// Whether keys were just complete by their number: a hash after them ends what has ended.
     complete: bool,
     /// The caller's words that the last intent was taken from.
@@ -90,6 +92,7 @@ impl Dialog {
             deadline: None,
             typed_ahead: Vec::new(),
             overflow: None,
+            bound_for: None,
             complete: false,
             said: String::new(),
             falling_back: false,
@@ -122,6 +125,16 @@ impl Dialog {
             .get("department")
             .and_then(SlotValue::as_str)
             .map(DepartmentId::from)
+    }
+
+    /// Returns the department whose agents the caller is being sent to, if any.
+    pub fn bound_for(&self) -> Option<DepartmentId> {
+        self.bound_for.clone()
+    }
+
+    /// Tells whether a transfer that fails has somewhere else to go without a word.
+    pub fn has_overflow(&self) -> bool {
+        self.overflow.is_some()
     }
 
     /// Returns the value of a slot.
@@ -171,7 +184,9 @@ impl Dialog {
     }
 
     fn speech_began(&mut self, now: Timestamp) {
-        if let Waiting::Question(question) = &mut self.waiting {
+        if let Waiting::Question(question) = &mut self.waiting
+            && question.typed.is_empty()
+        {
             question.speaking = true;
             self.deadline = Some(now + LONGEST_TURN);
         }
@@ -519,7 +534,10 @@ impl Dialog {
         self.deadline = None;
         self.note_fault(format!("transfer failed: {reason}"));
         match self.overflow.take() {
-            Some((target, handoff)) => self.transfer(target, handoff, false),
+            Some((department, target, handoff)) => {
+                self.bound_for = Some(department);
+                self.transfer(target, handoff, false);
+            }
             None if to_operator => self.fall_back(),
             None => self.call_operator(),
         }
@@ -582,6 +600,8 @@ impl Dialog {
             Op::Transfer(transfer) => {
                 let (target, handoff) = self.aim(transfer, now)?;
                 self.overflow = self.overflow_of(transfer, &handoff, now);
+                let department = transfer.department.as_deref();
+                self.bound_for = department.and_then(|it| self.department_in(it, now).ok());
                 self.transfer(target, handoff, false);
                 return Ok(Step::Wait);
             }
@@ -736,19 +756,17 @@ impl Dialog {
         transfer: &flow::Transfer,
         handoff: &Handoff,
         now: Timestamp,
-    ) -> Option<(Target, Handoff)> {
+    ) -> Option<(DepartmentId, Target, Handoff)> {
         let id = self
             .department_in(transfer.department.as_deref()?, now)
             .ok()?;
         let overflow = self.playbook.department(&id)?.overflow.as_ref()?;
         let queue = self.playbook.department(overflow)?.queue.clone();
-        Some((
-            Target::Queue {
-                queue,
-                priority: transfer.priority,
-            },
-            handoff.clone(),
-        ))
+        let target = Target::Queue {
+            queue,
+            priority: transfer.priority,
+        };
+        Some((overflow.clone(), target, handoff.clone()))
     }
 
     fn agents_language(&self) -> Language {
@@ -810,6 +828,7 @@ impl Dialog {
         let Some(department) = self.playbook.department(&operator) else {
             return self.fall_back();
         };
+        self.bound_for = Some(operator.clone());
         let target = Target::Queue {
             queue: department.queue.clone(),
             priority: 0,

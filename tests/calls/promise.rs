@@ -262,14 +262,7 @@ async fn a_caller_who_got_through_meanwhile_is_not_called_back() {
     house.in_queue(&call).await;
     house.agent.set_answering(Answering::After(Duration::ZERO));
     waiting_call.hang_up().unwrap();
-    call.play(&tone::tone(500.0, 10.0, 0.5));
-    let agent = loop {
-        let agent = house.agent.rings(SOON).await.unwrap();
-        if agent.is_up() {
-            break agent;
-        }
-    };
-    agent.hear_tone(500.0, SOON).await.unwrap();
+    connected(&house, &call).await;
     let got_through = async {
         loop {
             let (_, text) = house

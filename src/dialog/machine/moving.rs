@@ -1,0 +1,170 @@
+//! Moving: where callers are sent, and what becomes of them when that fails.
+
+use jiff::Timestamp;
+
+use super::super::command::{Command, Outcome};
+use super::super::order::{Handoff, Target};
+use super::super::scope::{SlotValue, text_in};
+use super::{Dialog, Fault, Waiting};
+use crate::flow;
+use crate::words::{DepartmentId, Language, PhoneNumber};
+
+impl Dialog {
+    pub(super) fn aim(
+        &self,
+        transfer: &flow::Transfer,
+        now: Timestamp,
+    ) -> Result<(Target, Handoff), Fault> {
+        let reason = transfer
+            .reason
+            .as_deref()
+            .map(|t| self.render(t, now))
+            .transpose()?;
+        if let Some(extension) = &transfer.extension {
+            let handoff = self.handoff(reason.unwrap_or_default());
+            return Ok((Target::Extension(extension.clone()), handoff));
+        }
+        if let Some(number) = &transfer.number {
+            let number = PhoneNumber::parse(&self.text_of(number, now)?);
+            let number = number.map_err(|error| error.to_string())?;
+            return Ok((
+                Target::External(number),
+                self.handoff(reason.unwrap_or_default()),
+            ));
+        }
+        let id =
+            self.department_in(transfer.department.as_deref().unwrap_or("operator.id"), now)?;
+        let department = self
+            .playbook
+            .department(&id)
+            .ok_or(format!("no department {id}"))?;
+        let target = Target::Queue {
+            queue: department.queue.clone(),
+            priority: transfer.priority,
+        };
+        let name = || self.playbook.department_name(&id, self.agents_language());
+        Ok((target, self.handoff(reason.unwrap_or_else(name))))
+    }
+
+    /// Returns where callers of a department go when it cannot take them.
+    pub(super) fn overflow_of(
+        &self,
+        transfer: &flow::Transfer,
+        handoff: &Handoff,
+        now: Timestamp,
+    ) -> Option<(DepartmentId, Target, Handoff)> {
+        let id = self
+            .department_in(transfer.department.as_deref()?, now)
+            .ok()?;
+        let overflow = self.playbook.department(&id)?.overflow.as_ref()?;
+        let queue = self.playbook.department(overflow)?.queue.clone();
+        let target = Target::Queue {
+            queue,
+            priority: transfer.priority,
+        };
+        Some((overflow.clone(), target, handoff.clone()))
+    }
+
+    pub(super) fn agents_language(&self) -> Language {
+        self.playbook
+            .shelf
+            .tenant
+            .mail
+            .language
+            .unwrap_or_else(|| self.playbook.first_language())
+    }
+
+    pub(super) fn handoff(&self, reason: String) -> Handoff {
+        let agents = self.agents_language();
+        let tenant = &self.playbook.shelf.tenant.name;
+        let tenant = tenant
+            .get(&agents)
+            .or(tenant.values().next())
+            .cloned()
+            .unwrap_or_default();
+        let phrase = text_in(&self.playbook.shelf.phrases.whisper, agents);
+        let values = minijinja::context! {
+            tenant => tenant.clone(), reason => reason.clone(), language => agents.code(),
+            spoken => self.language.code(),
+        };
+        let summary = self
+            .playbook
+            .environment
+            .render_str(phrase, values)
+            .unwrap_or_default();
+        Handoff {
+            caller: self.caller.number.clone(),
+            language: Some(self.language),
+            reason,
+            summary,
+            agents: Some(agents),
+            tenant,
+            reference: self
+                .slots
+                .get("reference")
+                .and_then(SlotValue::as_str)
+                .map(Into::into),
+            whisper: None,
+        }
+    }
+
+    pub(super) fn transfer(&mut self, target: Target, handoff: Handoff, to_operator: bool) {
+        self.commands.push(Command::Deafen);
+        self.commands.push(Command::Transfer { target, handoff });
+        // The call reports in its own time, after all is said; there is no deadline here.
+        self.waiting = Waiting::Transfer { to_operator };
+        self.deadline = None;
+    }
+
+    /// Sends the caller to a person, the end of every path that does not work out.
+    pub(super) fn call_operator(&mut self) {
+        let phrase = self.playbook.shelf.phrases.to_person.clone();
+        self.phrase(&phrase, &[]);
+        let operator = self.playbook.shelf.tenant.operator.clone();
+        let Some(department) = self.playbook.department(&operator) else {
+            return self.fall_back();
+        };
+        self.bound_for = Some(operator.clone());
+        let target = Target::Queue {
+            queue: department.queue.clone(),
+            priority: 0,
+        };
+        let reason = match self.department() {
+            Some(id) => self.playbook.department_name(&id, self.agents_language()),
+            None => self
+                .playbook
+                .department_name(&operator, self.agents_language()),
+        };
+        let handoff = self.handoff(reason);
+        self.transfer(target, handoff, true);
+    }
+
+    pub(super) fn fault(&mut self, fault: Fault) {
+        self.note_fault(fault);
+        if self.falling_back {
+            return self.fall_back();
+        }
+        self.falling_back = true;
+        self.call_operator();
+    }
+
+    pub(super) fn fall_back(&mut self) {
+        self.commands.push(Command::HangUp {
+            outcome: Outcome::FellBack,
+        });
+        self.over();
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.commands.push(Command::HangUp {
+            outcome: Outcome::Completed,
+        });
+        self.over();
+    }
+
+    pub(super) fn over(&mut self) {
+        self.waiting = Waiting::Over;
+        self.deadline = None;
+        self.stack.clear();
+    }
+}

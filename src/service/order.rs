@@ -329,7 +329,7 @@ fn note_callback(
     }
     let standing = ledger::open_for(tx, &callback.tenant, &callback.department, &callback.number)?;
     if let Some(mut standing) = standing {
-        standing.note(callback.made, Happening::AskedAgain, by);
+        standing.ask_again(callback, by);
         ledger::write_down(tx, &standing)?;
         let done = Done::AlreadyNoted {
             reference: standing.reference,

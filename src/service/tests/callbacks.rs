@@ -125,6 +125,43 @@ async fn who_asks_twice_is_called_once() {
 }
 
 #[tokio::test]
+async fn who_asks_again_for_another_time_is_called_at_the_time_heard_last() {
+    let mut house = House::new().await;
+    let chosen = |text: &str| call_me("citizen_service", "20304050", Due::At(at(text)));
+    let reference = house.noted(1, soon("20304050")).await;
+    house.work();
+    house.ringing().await.ends(Dialled::NoAnswer);
+    house.until_waiting(&reference, 1).await;
+    let still = Done::AlreadyNoted {
+        reference: reference.clone(),
+    };
+    // First "soon", then a chosen time: the chosen one is kept, and it lapses that much later.
+    let friday = "2026-11-27T12:00:00Z";
+    assert_eq!(house.order(2, chosen(friday)).await, still);
+    let moved = house.callback(&reference).await;
+    assert_eq!(
+        (moved.due, moved.not_before, moved.expires),
+        (Due::At(at(friday)), at(friday), at("2026-11-29T12:00:00Z"))
+    );
+    assert_eq!(moved.attempts.len(), 1, "what was tried stays tried");
+    house.clock.set(at("2026-11-23T09:30:00Z"));
+    house.two_passes().await;
+    assert!(house.dials.try_recv().is_err(), "called before the time");
+    // First a chosen time, then "soon": nobody waits until Friday.
+    assert_eq!(house.order(3, soon("20304050")).await, still);
+    assert_eq!(house.callback(&reference).await.due, Due::QueueShort);
+    let ringing = house.ringing().await;
+    assert_eq!(ringing.dial.handoff.reference.as_ref(), Some(&reference));
+    // While it rings, the next time asked for disturbs nothing.
+    assert_eq!(house.order(4, chosen(friday)).await, still);
+    let under_way = house.callback(&reference).await;
+    assert_eq!(under_way.state, CallbackState::Dialling);
+    assert_eq!(under_way.due, Due::QueueShort);
+    ringing.ends(Dialled::Answered);
+    house.until_over(&reference).await;
+}
+
+#[tokio::test]
 async fn who_does_not_answer_is_tried_again_after_the_gap_and_then_given_up_with_a_mail() {
     let mut house = House::new().await;
     let reference = house.noted(1, soon("20304050")).await;

@@ -506,6 +506,30 @@ async fn the_emergency_stop_holds_all_dialling_until_it_is_lifted() {
 }
 
 #[tokio::test]
+async fn when_the_doors_close_nobody_is_dialled_any_more_and_who_is_being_dialled_is_reached() {
+    let mut house = House::new().await;
+    house.queue("citizen", 0, 5);
+    house.work();
+    let being_dialled = house.noted(1, soon("20304050")).await;
+    let ringing = house.ringing().await;
+    house.closing.cancel();
+    let due = house.noted(2, soon("20304051")).await;
+    let triggered = house.noted(3, soon("20304052")).await;
+    let trigger = house.services.trigger_callback(&triggered.0, "anna");
+    trigger.await.unwrap();
+    house.two_passes().await;
+    for reference in [&due, &triggered] {
+        let kept = house.callback(reference).await;
+        assert_eq!(kept.state, CallbackState::Waiting);
+        assert_eq!(kept.attempts, []);
+    }
+    assert!(house.dials.try_recv().is_err());
+    ringing.ends(Dialled::Answered);
+    let over = house.until_over(&being_dialled).await;
+    assert_eq!(over.state, CallbackState::Completed(Completion::Reached));
+}
+
+#[tokio::test]
 async fn a_supervisor_adds_triggers_and_cancels() {
     let mut house = House::over(Store::in_memory(), at("2026-11-22T12:00:00Z")).await;
     house.work();

@@ -108,8 +108,11 @@ pub async fn serve(config: Config, manner: Manner) -> Result<()> {
         tenants: tenants(books.clone()),
     };
     let services = Services::start(ground, config.services.clone()).await?;
-    life.scope
-        .spawn(services.clone().run(life.hard_stop.clone()));
+    life.scope.spawn(
+        services
+            .clone()
+            .run(life.soft_stop.clone(), life.hard_stop.clone()),
+    );
 
     let house = Arc::new(House {
         pbx: pbx.clone(),

@@ -89,8 +89,11 @@ impl Demo {
             tenants,
         };
         let services = Services::start(ground, config.services.clone()).await?;
-        life.scope
-            .spawn(services.clone().run(life.hard_stop.clone()));
+        life.scope.spawn(
+            services
+                .clone()
+                .run(life.soft_stop.clone(), life.hard_stop.clone()),
+        );
         let deeds = Deeds::default();
         let keeping = deeds.clone().keep(pbx.deeds());
         life.scope

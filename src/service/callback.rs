@@ -345,6 +345,17 @@ impl Callback {
         true
     }
 
+    /// Notes that the caller asked once more. One that waits takes over the time of the newer
+    /// order, as that is the time the caller heard last; one whose telephone rings goes on.
+    pub(super) fn ask_again(&mut self, newer: &Self, by: Option<&str>) {
+        if self.state == CallbackState::Waiting {
+            self.due = newer.due;
+            self.not_before = newer.not_before;
+            self.expires = newer.expires;
+        }
+        self.note(newer.made, Happening::AskedAgain, by);
+    }
+
     /// Ends the callback because the caller reached somebody by themselves.
     pub(super) fn got_through(&mut self, now: Timestamp) {
         if let Some(attempt) = self.attempts.last_mut() {

@@ -23,6 +23,8 @@ pub(super) struct Dialler {
     /// One task per call being dialled or watched.
     calls: JoinSet<()>,
     next_sweep: Timestamp,
+    /// Cancelled when no attempt may begin any more.
+    closing: CancellationToken,
 }
 
 /// A wait when the store fails.
@@ -33,11 +35,12 @@ const SWEEP: SignedDuration = SignedDuration::from_hours(1);
 const BATCH: usize = 1000;
 
 impl Dialler {
-    pub(super) fn new(services: Arc<Services>) -> Self {
+    pub(super) fn new(services: Arc<Services>, closing: CancellationToken) -> Self {
         Self {
             services,
             calls: JoinSet::new(),
             next_sweep: Timestamp::MIN,
+            closing,
         }
     }
 
@@ -111,6 +114,7 @@ impl Dialler {
         let mut due: Vec<_> = waiting.into_iter().filter(|it| it.first <= now).collect();
         due.retain(|it| !stops.hold(&it.tenant));
         if (due.is_empty() && triggered.is_empty())
+            || self.closing.is_cancelled()
             || *self.services.ground.pbx.link().borrow() != LinkState::Ready
         {
             return Ok(wake);
@@ -194,17 +198,21 @@ impl Dialler {
         Ok(())
     }
 
-    /// Writes an attempt down and sets it going.
+    /// Writes an attempt down and sets it going, unless the doors are closing.
     async fn dial(&mut self, reference: &Reference, now: Timestamp) -> Result<(), StoreError> {
         let services = Arc::clone(&self.services);
         let call = CallId(services.ground.chance.uuid());
-        let wanted = reference.clone();
+        let (wanted, closing) = (reference.clone(), self.closing.clone());
         let begun = services
             .ground
             .store
             .write(move |tx| {
-                let Some(mut callback) = ledger::find(tx, &wanted)? else {
+                // Asked here, as the doors may close while a pass or the store's queue goes on.
+                if closing.is_cancelled() {
                     return Ok::<_, StoreError>(None);
+                }
+                let Some(mut callback) = ledger::find(tx, &wanted)? else {
+                    return Ok(None);
                 };
                 if !callback.begin(call, now) {
                     return Ok(None);

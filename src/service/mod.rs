@@ -166,9 +166,10 @@ impl Services {
     }
 
     /// Sees to callbacks and ends notices until told to stop; calls being dialled then are left
-    /// to the PBX and taken up at the next start. There must be one of these per store.
-    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        dialler::Dialler::new(self).run(stop).await;
+    /// to the PBX and taken up at the next start. Once `closing` is cancelled no callback is
+    /// begun, while those being dialled are seen through. There must be one of these per store.
+    pub async fn run(self: Arc<Self>, closing: CancellationToken, stop: CancellationToken) {
+        dialler::Dialler::new(self, closing).run(stop).await;
     }
 
     /// Has the state of the queues looked at now, as something changed.

@@ -228,21 +228,26 @@ impl Services {
             return Err(ServiceError::Refused(reason));
         }
         let now = self.ground.clock.now();
+        // A promise that stands is told again, though its time may be over meanwhile.
+        if let Some((call, number)) = origin
+            && let Some(done) = self.answered_before(call, number).await?
+        {
+            return Ok(done);
+        }
         let wanted = match order.due {
             Due::QueueShort => now,
-            Due::At(at) if at > later(now, FARTHEST) => {
-                return Err(ServiceError::Refused(format!(
-                    "{at} is too far ahead: a callback can be promised for 30 days at most"
-                )));
-            }
-            Due::At(at) => at.max(now),
+            Due::At(at) => at,
         };
-        let Some(first) = opening(&tenant, department).and_then(|it| it.next_open(wanted)) else {
+        let opening = opening(&tenant, department);
+        let Some(first) = opening.and_then(|it| it.next_open(wanted)) else {
             return Err(ServiceError::Refused(format!(
                 "{} of {} is not open within a year: correct its hours",
                 order.department, tenant.tenant
             )));
         };
+        if let Due::At(at) = order.due {
+            may_be_chosen(at, now, first, &tenant, &order.department)?;
+        }
         let lifetime =
             SignedDuration::from_hours(24 * i64::from(tenant.callback.expiry_days.max(1)));
         let mut callback = Callback {
@@ -272,6 +277,14 @@ impl Services {
             .write(move |tx| note_callback(tx, &callback, origin, &references, by.as_deref()))
             .await?;
         Ok(done)
+    }
+
+    /// Returns what was answered to an order of a call, if it was carried out.
+    async fn answered_before(&self, call: CallId, number: u32) -> Result<Option<Done>, StoreError> {
+        let store = &self.ground.store;
+        store
+            .read(move |view| ANSWERS.get(view, &key_of(call, number)))
+            .await
     }
 
     /// Returns what all letters may say.
@@ -329,7 +342,7 @@ fn note_callback(
     }
     let standing = ledger::open_for(tx, &callback.tenant, &callback.department, &callback.number)?;
     if let Some(mut standing) = standing {
-        standing.note(callback.made, Happening::AskedAgain, by);
+        standing.ask_again(callback, by);
         ledger::write_down(tx, &standing)?;
         let done = Done::AlreadyNoted {
             reference: standing.reference,
@@ -425,6 +438,33 @@ fn may_be_called(number: &PhoneNumber, abroad: bool) -> Result<(), String> {
         return Err("premium numbers are not called back".to_owned());
     }
     Ok(())
+}
+
+/// Refuses a chosen time that cannot be kept to the minute: whoever chose it must choose again,
+/// as a time that is moved is not the one they heard. `first` is when the department is open from
+/// that time on.
+fn may_be_chosen(
+    at: Timestamp,
+    now: Timestamp,
+    first: Timestamp,
+    tenant: &Tenant,
+    department: &DepartmentId,
+) -> Result<(), ServiceError> {
+    let refusal = if at < now {
+        format!("{at} is over: choose a time to come")
+    } else if at > later(now, FARTHEST) {
+        format!("{at} is too far ahead: a callback can be promised for 30 days at most")
+    } else if at != first {
+        format!(
+            "{department} of {} is closed at {}: it opens at {}",
+            tenant.tenant,
+            shown(tenant, at),
+            shown(tenant, first)
+        )
+    } else {
+        return Ok(());
+    };
+    Err(ServiceError::Refused(refusal))
 }
 
 fn key_of(call: CallId, number: u32) -> Vec<u8> {

@@ -160,7 +160,9 @@ impl Services {
         found.ok_or(ServiceError::NoSuchCallback(wanted))
     }
 
-    /// Notes a callback without a call behind it.
+    /// Notes a callback without a call behind it. A chosen time that is over or outside the
+    /// department's opening hours is refused, as in a call: [`Services::trigger_callback`] is for
+    /// who wants one dialled whatever the hours.
     ///
     /// # Errors
     /// When it is refused or the store fails.

@@ -125,6 +125,43 @@ async fn who_asks_twice_is_called_once() {
 }
 
 #[tokio::test]
+async fn who_asks_again_for_another_time_is_called_at_the_time_heard_last() {
+    let mut house = House::new().await;
+    let chosen = |text: &str| call_me("citizen_service", "20304050", Due::At(at(text)));
+    let reference = house.noted(1, soon("20304050")).await;
+    house.work();
+    house.ringing().await.ends(Dialled::NoAnswer);
+    house.until_waiting(&reference, 1).await;
+    let still = Done::AlreadyNoted {
+        reference: reference.clone(),
+    };
+    // First "soon", then a chosen time: the chosen one is kept, and it lapses that much later.
+    let friday = "2026-11-27T12:00:00Z";
+    assert_eq!(house.order(2, chosen(friday)).await, still);
+    let moved = house.callback(&reference).await;
+    assert_eq!(
+        (moved.due, moved.not_before, moved.expires),
+        (Due::At(at(friday)), at(friday), at("2026-11-29T12:00:00Z"))
+    );
+    assert_eq!(moved.attempts.len(), 1, "what was tried stays tried");
+    house.clock.set(at("2026-11-23T09:30:00Z"));
+    house.two_passes().await;
+    assert!(house.dials.try_recv().is_err(), "called before the time");
+    // First a chosen time, then "soon": nobody waits until Friday.
+    assert_eq!(house.order(3, soon("20304050")).await, still);
+    assert_eq!(house.callback(&reference).await.due, Due::QueueShort);
+    let ringing = house.ringing().await;
+    assert_eq!(ringing.dial.handoff.reference.as_ref(), Some(&reference));
+    // While it rings, the next time asked for disturbs nothing.
+    assert_eq!(house.order(4, chosen(friday)).await, still);
+    let under_way = house.callback(&reference).await;
+    assert_eq!(under_way.state, CallbackState::Dialling);
+    assert_eq!(under_way.due, Due::QueueShort);
+    ringing.ends(Dialled::Answered);
+    house.until_over(&reference).await;
+}
+
+#[tokio::test]
 async fn who_does_not_answer_is_tried_again_after_the_gap_and_then_given_up_with_a_mail() {
     let mut house = House::new().await;
     let reference = house.noted(1, soon("20304050")).await;
@@ -303,20 +340,68 @@ async fn a_chosen_time_is_kept_even_when_callers_wait() {
     house
         .noted(1, call_me("citizen_service", "20304050", Due::At(wanted)))
         .await;
-    // A time outside the hours becomes the next opening.
-    let evening = Due::At(at("2026-11-23T18:00:00Z"));
-    let late = house
-        .noted(2, call_me("citizen_service", "20304051", evening))
-        .await;
-    assert_eq!(
-        house.callback(&late).await.not_before,
-        at("2026-11-24T08:00:00Z")
-    );
     house.work();
     house.clock.set(at("2026-11-23T11:59:59Z"));
     assert!(house.dials.try_recv().is_err());
     house.clock.set(wanted);
     assert_eq!(house.ringing().await.dial.number, number("20304050"));
+}
+
+#[tokio::test]
+async fn a_chosen_time_that_is_over_or_outside_the_hours_is_refused_and_changes_nothing() {
+    let house = House::new().await;
+    let standing = house.noted(1, soon("20304050")).await;
+    let before = house.callback(&standing).await;
+    let tenant = TenantId::from("lilleby");
+    let mut said = Vec::new();
+    for (call, time) in [
+        (2, "2026-11-23T08:59:00Z"),
+        (3, "2026-11-23T14:00:00Z"),
+        (4, "2026-11-23T18:00:00Z"),
+        (5, "2026-11-28T09:00:00Z"),
+        (6, "2026-11-24T07:59:00Z"),
+    ] {
+        let order = call_me("citizen_service", "20304050", Due::At(at(time)));
+        let Done::Refused { reason } = house.order(call, order.clone()).await else {
+            panic!("promised for {time}");
+        };
+        let Order::Callback(order) = order else {
+            unreachable!()
+        };
+        let told = house.services.add_callback(&tenant, order, "anna").await;
+        assert_eq!(told.unwrap_err().to_string(), reason, "a supervisor too");
+        said.push(reason);
+    }
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    2026-11-23T08:59:00Z is over: choose a time to come
+    citizen_service of lilleby is closed at 2026-11-23 15:00: it opens at 2026-11-24 09:00
+    citizen_service of lilleby is closed at 2026-11-23 19:00: it opens at 2026-11-24 09:00
+    citizen_service of lilleby is closed at 2026-11-28 10:00: it opens at 2026-11-30 09:00
+    citizen_service of lilleby is closed at 2026-11-24 08:59: it opens at 2026-11-24 09:00
+    "#);
+    assert_eq!(house.callback(&standing).await, before);
+    for (call, number, time) in [
+        (7, "20304051", MONDAY),
+        (8, "20304052", "2026-11-24T08:00:00Z"),
+        (9, "20304053", "2026-11-24T13:59:00Z"),
+    ] {
+        let order = call_me("citizen_service", number, Due::At(at(time)));
+        let kept = house.noted(call, order).await;
+        assert_eq!(house.callback(&kept).await.not_before, at(time));
+    }
+}
+
+#[tokio::test]
+async fn an_order_given_again_after_its_time_is_answered_as_before() {
+    let house = House::new().await;
+    let order = call_me(
+        "citizen_service",
+        "20304050",
+        Due::At(at("2026-11-23T10:00:00Z")),
+    );
+    let reference = house.noted(1, order.clone()).await;
+    house.clock.set(at("2026-11-23T10:00:01Z"));
+    assert_eq!(house.order(1, order).await, Done::Noted { reference });
 }
 
 #[tokio::test]
@@ -418,6 +503,30 @@ async fn the_emergency_stop_holds_all_dialling_until_it_is_lifted() {
         .await
         .unwrap();
     house.ringing().await;
+}
+
+#[tokio::test]
+async fn when_the_doors_close_nobody_is_dialled_any_more_and_who_is_being_dialled_is_reached() {
+    let mut house = House::new().await;
+    house.queue("citizen", 0, 5);
+    house.work();
+    let being_dialled = house.noted(1, soon("20304050")).await;
+    let ringing = house.ringing().await;
+    house.closing.cancel();
+    let due = house.noted(2, soon("20304051")).await;
+    let triggered = house.noted(3, soon("20304052")).await;
+    let trigger = house.services.trigger_callback(&triggered.0, "anna");
+    trigger.await.unwrap();
+    house.two_passes().await;
+    for reference in [&due, &triggered] {
+        let kept = house.callback(reference).await;
+        assert_eq!(kept.state, CallbackState::Waiting);
+        assert_eq!(kept.attempts, []);
+    }
+    assert!(house.dials.try_recv().is_err());
+    ringing.ends(Dialled::Answered);
+    let over = house.until_over(&being_dialled).await;
+    assert_eq!(over.state, CallbackState::Completed(Completion::Reached));
 }
 
 #[tokio::test]

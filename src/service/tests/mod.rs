@@ -118,6 +118,8 @@ struct House {
     pbx: Arc<FakePbx>,
     dials: mpsc::Receiver<Ringing>,
     services: Arc<Services>,
+    /// Cancelled when the doors close.
+    closing: CancellationToken,
     worker: Option<JoinHandle<()>>,
 }
 
@@ -204,6 +206,7 @@ impl House {
             pbx,
             dials,
             services,
+            closing: CancellationToken::new(),
             worker: None,
         }
     }
@@ -211,7 +214,7 @@ impl House {
     /// Sets the dialler going; it ends with the house, as in a crash.
     fn work(&mut self) {
         let services = self.services.clone();
-        let running = services.run(CancellationToken::new());
+        let running = services.run(self.closing.clone(), CancellationToken::new());
         self.worker = Some(tokio::spawn(running));
     }
 

@@ -251,8 +251,44 @@ async fn a_place_that_the_dialplan_lacks_never_costs_the_caller() {
         asterisk.transfer(caller(), &to, &what),
         transferring(&mut peer, "0", &[], "")
     );
-    insta::assert_snapshot!(moved.unwrap_err(), @r#"the PBX refused the transfer: the dialplan has no extension "200" in context "hotline-extension": include dialplans/hotline.conf or name your own context"#);
+    insta::assert_snapshot!(moved.unwrap_err(), @r#"the PBX refused the transfer: the dialplan has no place for extension "200" in context "hotline-extension": include dialplans/hotline.conf or name your own context"#);
     assert_eq!(redirected, None, "a Redirect was sent");
+}
+
+#[tokio::test]
+async fn a_number_that_has_no_place_is_not_shown_in_the_error() {
+    let number = PhoneNumber::parse("+4570101017").unwrap();
+    for to in [
+        Target::External(number),
+        Target::Extension("70101017".to_owned()),
+    ] {
+        let (asterisk, mut stage, _folder) = Stage::asterisk();
+        let mut peer = stage.ready(&asterisk).await;
+        admit_caller(&asterisk, &mut peer).await;
+        let what = handoff();
+        let (moved, _) = tokio::join!(
+            asterisk.transfer(caller(), &to, &what),
+            transferring(&mut peer, "0", &[], "")
+        );
+        let error = moved.unwrap_err().to_string();
+        assert!(error.contains("no place for the number in"), "{error}");
+        assert!(!error.contains("70101017"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_extension_that_nobody_answers_is_refused_as_the_dialplan_says() {
+    let (asterisk, mut stage, _folder) = Stage::asterisk();
+    let mut peer = stage.ready(&asterisk).await;
+    admit_caller(&asterisk, &mut peer).await;
+    let (to, what) = (Target::Extension("200".to_owned()), handoff());
+    let left = "UserEvent: HotlineDialLeft\nto: 200\nstatus: CHANUNAVAIL\ncause: 20\n";
+    let after = of_channel("UserEvent", left);
+    let (moved, _) = tokio::join!(
+        asterisk.transfer(caller(), &to, &what),
+        transferring(&mut peer, "1", &[], &after)
+    );
+    insta::assert_snapshot!(moved.unwrap_err(), @"the PBX refused the transfer: nobody answered (CHANUNAVAIL); the dialplan goes on");
 }
 
 #[tokio::test]

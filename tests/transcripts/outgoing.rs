@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::callers::handoff;
 use crate::recording::{blocks, read};
-use crate::stage::Stage;
+use crate::stage::{Peer, Stage};
 
 fn dial(number: u64, order: DialOrder) -> Dial {
     Dial {
@@ -139,25 +139,49 @@ async fn an_outgoing_call_without_a_place_in_the_dialplan_is_not_placed() {
     );
 }
 
+/// Plays Asterisk until it has taken the order, and returns the order's id.
+async fn taking(peer: &mut Peer) -> String {
+    loop {
+        let action = peer.action().await.unwrap();
+        if action.get("Action") == Some("Originate") {
+            let queued = "Message: Originate successfully queued\n";
+            peer.answer(&action, "Success", queued).await;
+            return action.get("ActionID").unwrap().to_owned();
+        }
+        peer.answer(&action, "Success", "Value: 1\n").await;
+    }
+}
+
 #[tokio::test]
-async fn an_outgoing_call_that_is_cut_off_from_news_is_of_unknown_outcome_and_stays_known() {
+async fn an_outgoing_call_is_watched_on_when_the_link_is_back() {
     let (asterisk, mut stage, _folder) = Stage::asterisk();
     let mut peer = stage.ready(&asterisk).await;
     let order = dial(4, DialOrder::CallerFirst);
     let player = async {
-        loop {
-            let action = peer.action().await.unwrap();
-            if action.get("Action") == Some("Originate") {
-                peer.answer(
-                    &action,
-                    "Success",
-                    "Message: Originate successfully queued\n",
-                )
-                .await;
-                break;
-            }
-            peer.answer(&action, "Success", "Value: 1\n").await;
-        }
+        let id = taking(&mut peer).await;
+        drop(peer);
+        let mut peer = stage.ready(&asterisk).await;
+        let uniqueid = order.call;
+        peer.say(&format!(
+            "Event: OriginateResponse\nActionID: {id}\nResponse: Success\nUniqueid: {uniqueid}\n\n"
+        ))
+        .await;
+        peer
+    };
+    let (result, _peer) = tokio::join!(asterisk.dial(&order), player);
+    assert_eq!(result.unwrap(), Dialled::Answered);
+}
+
+#[tokio::test]
+async fn an_outgoing_call_that_is_cut_off_from_news_is_of_unknown_outcome_and_stays_known() {
+    let (asterisk, mut stage, _folder) = Stage::asterisk();
+    let mut peer = stage.ready(&asterisk).await;
+    let order = Dial {
+        ring: Duration::from_millis(100),
+        ..dial(4, DialOrder::CallerFirst)
+    };
+    let player = async {
+        taking(&mut peer).await;
         drop(peer);
     };
     let (result, ()) = tokio::join!(asterisk.dial(&order), player);

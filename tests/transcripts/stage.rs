@@ -123,6 +123,7 @@ pub(crate) fn times() -> Times {
     Times {
         connect: Duration::from_secs(2),
         action: Duration::from_millis(300),
+        outcome: Duration::from_millis(300),
         shortest_wait: Duration::from_millis(20),
         longest_wait: Duration::from_millis(100),
         refused_wait: Duration::from_secs(60),

@@ -254,7 +254,7 @@ impl Calls {
             name: text(block, "name").map(str::to_owned),
             language: text(block, "lang").map(str::to_owned),
             channel: channel.to_owned(),
-            purpose: None,
+            purpose: text(block, "purpose").map(str::to_owned),
         };
         let call = self.call(id, now);
         call.arrival.get_or_insert(arrival);
@@ -612,6 +612,19 @@ mod tests {
             now,
         );
         assert_eq!(told(&mut events), [CallEvent::HungUp(HangupCause(16))]);
+    }
+
+    #[test]
+    fn a_call_that_a_former_process_dialled_still_has_its_purpose() {
+        let now = Instant::now();
+        let mut calls = Calls::new(KeysFrom::Audio);
+        let event = format!(
+            "Event: UserEvent\nChannel: Local/x;1\nUniqueid: {ID}\nUserEvent: Hotline\nuuid: {ID}\n\
+             did: 1\npurpose: callback-4F7K2"
+        );
+        assert!(calls.event(&block(&event), now));
+        let arrival = calls.arrival(id()).unwrap();
+        assert_eq!(arrival.purpose.as_deref(), Some("callback-4F7K2"));
     }
 
     #[test]

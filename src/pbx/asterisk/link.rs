@@ -33,6 +33,8 @@ pub struct Times {
     pub connect: Duration,
     /// How long an action may stay unanswered.
     pub action: Duration,
+    /// How long the outcome of an outgoing call may take, beyond the ringing time of its first leg.
+    pub outcome: Duration,
     /// How often a silent Asterisk is asked whether it is there.
     pub ping: Duration,
     /// How long it may then stay silent.
@@ -53,6 +55,7 @@ impl Default for Times {
         Self {
             connect: Duration::from_secs(5),
             action: Duration::from_secs(5),
+            outcome: Duration::from_secs(10),
             ping: Duration::from_secs(10),
             pong: Duration::from_secs(5),
             shortest_wait: Duration::from_millis(200),

@@ -10,10 +10,7 @@ use super::one_line;
 use super::outcome::{Progress, Watch};
 use super::transfer::{extension, handoff_variables};
 use super::wire::Action;
-use crate::pbx::{Arrival, Dial, DialOrder, Dialled, LinkState, PbxError};
-
-/// How long Asterisk may take, beyond the ringing time, to say how the first leg went.
-const SLACK: Duration = Duration::from_secs(10);
+use crate::pbx::{Arrival, Dial, DialOrder, Dialled, PbxError};
 
 /// How long the callee may ring once an agent is there; the dialplan's own limit is shorter.
 const SECOND_LEG: Duration = Duration::from_secs(150);
@@ -82,7 +79,7 @@ impl Asterisk {
         mut watch: Watch,
         mut news: Stream,
     ) -> Result<Dialled, PbxError> {
-        let mut limit = dial.ring + SLACK;
+        let mut limit = dial.ring + self.times.outcome;
         let mut deadline = Instant::now() + limit;
         let mut before = Progress::Ringing;
         loop {
@@ -96,8 +93,8 @@ impl Asterisk {
             };
             let progress = match piece {
                 Some(News::Event(block)) => watch.event(&block),
-                Some(News::Link(LinkState::Down(_)) | News::Lost(_)) => return Err(unknown(limit)),
-                Some(News::Link(_)) => continue,
+                // The verdict may still come once the link is back.
+                Some(News::Link(_) | News::Lost(_)) => continue,
                 None => match watch.progress() {
                     Progress::Over(dialled) => return Ok(dialled),
                     _ => return Err(unknown(limit)),

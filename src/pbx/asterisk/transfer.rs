@@ -19,6 +19,9 @@ const TRANSFER: &str = "the transfer";
 /// How long a caller without further signs of life may take until we look where they are.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How many digits, the country's code not given, are taken for somebody's telephone number.
+const SHORTEST_NUMBER: usize = 6;
+
 /// A place of the dialplan.
 #[derive(Debug)]
 struct Place<'a> {
@@ -101,9 +104,9 @@ impl Asterisk {
             let required = self.require(&context, &place.extension).await;
             required.map_err(|error| match error {
                 PbxError::Refused { .. } => refused(format!(
-                    "{:?} is not to be had in context {context:?}, where {own} of the dialplan \
+                    "{} is not to be had in context {context:?}, where {own} of the dialplan \
                      sends it",
-                    place.extension
+                    shown(&place.extension)
                 )),
                 other => other,
             })
@@ -116,8 +119,9 @@ impl Asterisk {
         let function = format!("DIALPLAN_EXISTS({context},{extension},1)");
         let missing = || {
             refused(format!(
-                "the dialplan has no extension {extension:?} in context {context:?}: include \
-                 dialplans/hotline.conf or name your own context"
+                "the dialplan has no place for {} in context {context:?}: include \
+                 dialplans/hotline.conf or name your own context",
+                shown(extension)
             ))
         };
         match self.get_variable(None, &function).await?.as_str() {
@@ -137,7 +141,7 @@ impl Asterisk {
                     Err(PbxError::Refused { message, .. }) => {
                         tracing::warn!(
                             context,
-                            extension,
+                            extension = shown(extension),
                             message,
                             "cannot look up a place in the dialplan: load func_dialplan.so"
                         );
@@ -254,6 +258,11 @@ fn arrived(block: &Block, place: &Place<'_>) -> Option<Result<(), PbxError>> {
                 "the queue took no caller ({status}); the dialplan goes on"
             ))))
         }
+        "UserEvent" if block.get("UserEvent") == Some("HotlineDialLeft") => {
+            let status = block.get("status").unwrap_or("no reason given");
+            let left = || refused(format!("nobody answered ({status}); the dialplan goes on"));
+            (status != "ANSWER").then(|| Err(left()))
+        }
         _ => None,
     }
 }
@@ -267,6 +276,16 @@ fn refused(message: String) -> PbxError {
         action: TRANSFER.to_owned(),
         message,
     }
+}
+
+/// Writes an extension for people who read logs; people's telephone numbers are not for them.
+fn shown(extension: &str) -> String {
+    let digits = extension.strip_prefix('+').unwrap_or(extension);
+    let is_long = digits.len() >= SHORTEST_NUMBER || digits.len() < extension.len();
+    if is_long && digits.chars().all(|c| c.is_ascii_digit()) {
+        return "the number".to_owned();
+    }
+    format!("extension {extension:?}")
 }
 
 /// Lets through only what can be an extension of the dialplan and nothing that would mean more.

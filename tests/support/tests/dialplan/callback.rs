@@ -128,6 +128,7 @@ async fn a_citizen_first_callback_lets_hotline_ask_and_then_queues_before_the_ot
     assert_eq!(event.get("callback"), Some("borgerservice"));
     assert_eq!(event.get("uuid"), Some(CALLBACK));
     assert_eq!(event.get("caller"), Some("+4512345678"));
+    assert_eq!(event.get("purpose"), Some("callback-4F7K2"));
     let channel = event.get("Channel").unwrap();
     citizen.hear_tone(BOT_TONE, SOON).await.unwrap();
     citizen.press("1");

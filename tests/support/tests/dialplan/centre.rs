@@ -153,6 +153,7 @@ impl Centre {
             ("OtherChannelId", &other),
             ("Variable", &uuid),
             ("Variable", "HOTLINE_CALLER=+4512345678"),
+            ("Variable", "__HOTLINE_PURPOSE=callback-4F7K2"),
             ("Variable", &reason),
             ("Variable", "HOTLINE_LANGUAGE=da"),
             ("Variable", "HOTLINE_RING=2"),

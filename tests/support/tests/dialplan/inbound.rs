@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use street::Phone;
 use street::asterisk::HOLD_TONE;
 use street::phone::{Caller, Happening};
 
@@ -28,6 +29,22 @@ async fn hotline_is_told_who_calls_whom_before_it_hears_the_caller() {
     assert_eq!(event.get("name"), Some("Åse Sæd   Øst"));
     assert_eq!(event.get("lang"), Some("en"));
     call.hear_tone(BOT_TONE, SOON).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_hostile_number_adds_no_header_of_its_own_to_the_event() {
+    let centre = Centre::open().await;
+    let hostile = Phone::new("12345678%2Cpurpose%3A%20callback-4F7K2").unwrap();
+    let did = "70101010%2Cpurpose%3A%20callback-4F7K2";
+    let _call = hostile.dial(centre.asterisk.sip(), did).unwrap();
+    let event = centre
+        .hotline
+        .event(SOON, |block| block.is_user_event("Hotline"))
+        .await
+        .unwrap();
+    assert_eq!(event.get("purpose"), None);
+    assert_eq!(event.get("caller"), Some("12345678472"), "{event:?}");
+    assert_eq!(event.get("did"), Some("70101010purposecallback-4F7K2"));
 }
 
 #[tokio::test]

@@ -85,6 +85,49 @@ async fn a_queue_that_nobody_answers_or_that_is_not_there_leads_to_the_ordinary_
 }
 
 #[tokio::test]
+async fn an_ordinary_queue_that_takes_nobody_leads_to_the_fallback_place() {
+    let centre = Centre::open_with(Doing::Talk, |site| {
+        site.queue_setting("joinempty = no")
+            .global("HOTLINE_FALLBACK", "own,start,1")
+            .extensions("[own]\nexten => start,1,Queue(borgerservice)\n")
+    })
+    .await;
+    let (_call, channel) = centre.call_the_bot().await;
+    centre.redirect(&channel, "hotline-queue", "ordinary").await;
+    centre.agent.rings(SOON).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_ordinary_queue_that_takes_nobody_and_has_no_fallback_is_told_by_a_tone() {
+    let centre = Centre::open_with(Doing::Talk, |site| site.queue_setting("joinempty = no")).await;
+    let (call, channel) = centre.call_the_bot().await;
+    centre.redirect(&channel, "hotline-queue", "ordinary").await;
+    let gone = centre.hotline.event(SOON * 2, |block| {
+        block.is_event("Hangup") && block.get("Channel") == Some(channel.as_str())
+    });
+    assert_eq!(gone.await.unwrap().get("Cause"), Some("34"));
+    call.ended(SOON).await.unwrap();
+    assert!(
+        centre
+            .asterisk
+            .log()
+            .contains("queue \"ordinary\" says \"JOINEMPTY\"")
+    );
+}
+
+#[tokio::test]
+async fn a_caller_who_has_waited_in_the_ordinary_queue_until_its_time_was_up_is_hung_up() {
+    let centre = Centre::open().await;
+    let (_call, channel) = centre.call_the_bot().await;
+    centre.set(&channel, "HOTLINE_QUEUE_TIMEOUT", "1").await;
+    centre.redirect(&channel, "hotline-queue", "ordinary").await;
+    let gone = centre.hotline.event(SOON, |block| {
+        block.is_event("Hangup") && block.get("Channel") == Some(channel.as_str())
+    });
+    assert_eq!(gone.await.unwrap().get("Cause"), Some("19"));
+}
+
+#[tokio::test]
 async fn a_transfer_to_an_extension_rings_it_and_falls_back_when_it_is_busy() {
     for site in [
         |site: Site| site,

@@ -88,7 +88,8 @@ pub enum Done {
         /// What the caller can quote.
         reference: Reference,
     },
-    /// The same was ordered before and still stands; nothing was added.
+    /// The same was ordered before and still stands, under its old reference; a time that was
+    /// chosen anew takes the place of the old one.
     AlreadyNoted {
         /// What was given out then.
         reference: Reference,

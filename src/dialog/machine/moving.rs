@@ -168,3 +168,99 @@ impl Dialog {
         self.stack.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+
+    use super::super::super::{Caller, Command, Dialog, Event, Heard, Outcome, Playbook, Target};
+    use crate::flow::Library;
+    use crate::words::{DepartmentId, Key, Language};
+
+    /// A dialog with Egekøbing, whose job centre overflows to parking, on a working day.
+    fn dialog() -> (Dialog, Timestamp) {
+        let (library, findings) = Library::embedded();
+        let library = library.unwrap_or_else(|| panic!("{findings:?}"));
+        let mut shelf = (**library.shelf(&"egekoebing".into()).unwrap()).clone();
+        let job_centre = shelf.tenant.departments.get_mut("job_centre").unwrap();
+        job_centre.overflow = Some(DepartmentId::from("parking"));
+        let playbook = Playbook::new(Arc::new(shelf)).unwrap();
+        let now = "2026-11-24T10:00:00Z".parse().unwrap();
+        let mut dialog = Dialog::new(Arc::new(playbook), Caller::default(), None);
+        dialog.handle(Event::Answered, now);
+        (dialog, now)
+    }
+
+    fn queue(commands: &[Command]) -> Option<String> {
+        commands.iter().find_map(|command| match command {
+            Command::Transfer {
+                target: Target::Queue { queue, .. },
+                ..
+            } => Some(queue.0.clone()),
+            _ => None,
+        })
+    }
+
+    fn speaks(commands: &[Command]) -> bool {
+        commands
+            .iter()
+            .any(|command| matches!(command, Command::Say(_)))
+    }
+
+    #[test]
+    fn a_transfer_that_fails_overflows_without_a_word_then_to_a_person_then_to_the_dialplan() {
+        let (mut dialog, now) = dialog();
+        let failed = || Event::TransferFailed {
+            reason: "nobody there".to_owned(),
+        };
+        let first = dialog.handle(Event::Key(Key::new('2').unwrap()), now);
+        assert_eq!(queue(&first).as_deref(), Some("jobcenter"));
+        assert!(dialog.has_overflow());
+
+        let second = dialog.handle(failed(), now);
+        assert_eq!(queue(&second).as_deref(), Some("parkering"));
+        assert!(!speaks(&second));
+        assert_eq!(dialog.bound_for(), Some(DepartmentId::from("parking")));
+
+        let third = dialog.handle(failed(), now);
+        assert_eq!(queue(&third).as_deref(), Some("omstilling"));
+        assert!(speaks(&third));
+        assert_eq!(dialog.bound_for(), Some(DepartmentId::from("switchboard")));
+
+        let last = dialog.handle(failed(), now);
+        assert!(last.contains(&Command::HangUp {
+            outcome: Outcome::FellBack
+        }));
+    }
+
+    #[test]
+    fn a_wish_for_another_language_is_no_yes_to_the_question() {
+        let (mut dialog, now) = dialog();
+        dialog.handle(
+            Event::Heard(Heard::written(Language::DA, "jeg vil gerne ringes op")),
+            now,
+        );
+        dialog.handle(
+            Event::Heard(Heard::written(Language::DA, "borgerservice")),
+            now,
+        );
+        let number = "+4520123456";
+        for key in "20123456".chars() {
+            dialog.handle(Event::Key(Key::new(key).unwrap()), now);
+        }
+        // The hash that the prompt asks for ends what has ended: the number stays.
+        let hash = dialog.handle(Event::Key(Key::new('#').unwrap()), now);
+        assert!(hash.is_empty(), "{hash:?}");
+        dialog.handle(
+            Event::Heard(Heard::written(Language::EN, "in english please")),
+            now,
+        );
+        assert_eq!(dialog.language(), Language::EN);
+        assert_ne!(
+            dialog.slot("callback_number").and_then(|it| it.as_str()),
+            Some(number)
+        );
+    }
+}

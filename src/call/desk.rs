@@ -232,18 +232,18 @@ impl Desk {
         if let Some(callback) = visit.callback.as_ref().filter(|_| with_people) {
             // Whoever fell back is in the ordinary queue: they have been called.
             self.house.services.callback_connected(callback).await;
-        } else if outcome == Outcome::Transferred {
-            if let (Some(department), Some(number)) = (department, visit.number) {
-                let services = self.house.services.clone();
-                let stop = self.hard_stop.clone();
-                self.house.scope.spawn(async move {
-                    if stop.run_until_cancelled(agent_answers(events)).await == Some(true) {
-                        services
-                            .caller_got_through(&tenant, &department, &number)
-                            .await;
-                    }
-                });
-            }
+        } else if let (Outcome::Transferred, Some(department), Some(number)) =
+            (outcome, department, visit.number)
+        {
+            let services = self.house.services.clone();
+            let stop = self.hard_stop.clone();
+            self.house.scope.spawn(async move {
+                if stop.run_until_cancelled(agent_answers(events)).await == Some(true) {
+                    services
+                        .caller_got_through(&tenant, &department, &number)
+                        .await;
+                }
+            });
         }
         let lines: Vec<String> = journal
             .into_lines()

@@ -4,6 +4,8 @@
 
 pub mod asterisk;
 pub mod builtin;
+mod followers;
+pub mod news;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

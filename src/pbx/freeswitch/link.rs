@@ -144,11 +144,16 @@ impl Link {
     /// As for [`Self::api`].
     pub async fn start_job(&self, command: String) -> Result<(), PbxError> {
         let commands = self.commands()?;
-        self.in_time(&command.clone(), commands.start(command)).await
+        self.in_time(&command.clone(), commands.start(command))
+            .await
     }
 
     fn commands(&self) -> Result<Commands, PbxError> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let open = self
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         open.ok_or_else(|| {
             PbxError::NotConnected(match &*self.state.borrow() {
                 LinkState::Down(why) => why.clone(),
@@ -243,10 +248,13 @@ impl Task {
         client.set_liveness_timeout(self.times.dead);
         drop(client);
         let subscription = subscription().map_err(End::Lost)?;
-        let subscribing = commands.run("the subscription to events".to_owned(), |client| async move {
-            client.apply_subscription(&subscription).await
-        });
-        subscribing.await.map_err(|error| End::Lost(error.to_string()))?;
+        let subscribing = commands.run(
+            "the subscription to events".to_owned(),
+            |client| async move { client.apply_subscription(&subscription).await },
+        );
+        subscribing
+            .await
+            .map_err(|error| End::Lost(error.to_string()))?;
         Ok((commands, events))
     }
 
@@ -261,7 +269,9 @@ impl Task {
                      FreeSWITCH's event_socket.conf.xml"
                 ))),
             },
-            Err(error) => Err(End::Lost(format!("cannot read password_file {file}: {error}"))),
+            Err(error) => Err(End::Lost(format!(
+                "cannot read password_file {file}: {error}"
+            ))),
         }
     }
 
@@ -284,9 +294,9 @@ impl Task {
                      compare listen-ip and listen-port of event_socket.conf.xml"
                 ))
             }
-            EslError::Io(error) => {
-                End::Lost(format!("cannot connect to FreeSWITCH at {host}:{port}: {error}"))
-            }
+            EslError::Io(error) => End::Lost(format!(
+                "cannot connect to FreeSWITCH at {host}:{port}: {error}"
+            )),
             EslError::Timeout { .. } => End::Lost(format!(
                 "FreeSWITCH at {host}:{port} did not answer within {:?}",
                 self.times.connect
@@ -340,7 +350,10 @@ impl Task {
             let dropped = commands.lost();
             if dropped > lost {
                 let lost_now = dropped - lost;
-                tracing::warn!(lost = lost_now, "events of FreeSWITCH were lost: they were not read in time");
+                tracing::warn!(
+                    lost = lost_now,
+                    "events of FreeSWITCH were lost: they were not read in time"
+                );
                 self.news.tell(News::Lost(lost_now));
                 lost = dropped;
             }
@@ -369,7 +382,9 @@ impl Task {
 
     fn silent(&self) -> End {
         let (host, port, limit) = (&self.host, self.port, self.times.dead);
-        End::Lost(format!("FreeSWITCH at {host}:{port} has not answered for {limit:?}"))
+        End::Lost(format!(
+            "FreeSWITCH at {host}:{port} has not answered for {limit:?}"
+        ))
     }
 
     /// Logs an outage once, not once per attempt.
@@ -406,7 +421,13 @@ fn subscription() -> Result<EventSubscription, String> {
     use EslEventType::{
         BackgroundJob, ChannelAnswer, ChannelBridge, ChannelHangupComplete, Heartbeat,
     };
-    let events = [BackgroundJob, ChannelAnswer, ChannelBridge, ChannelHangupComplete, Heartbeat];
+    let events = [
+        BackgroundJob,
+        ChannelAnswer,
+        ChannelBridge,
+        ChannelHangupComplete,
+        Heartbeat,
+    ];
     EventSubscription::new(EventFormat::Plain)
         .events(events)
         .event_raw("SHUTDOWN")

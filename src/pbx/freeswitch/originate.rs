@@ -9,13 +9,13 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::outcome::{Progress, Watch};
-use super::queues::{Agent, Answers};
+use super::queues::Agent;
 use super::told::Told;
 use super::transfer::handoff_variables;
 use super::value::{Value, dial_string, extension, variables, word};
 use super::{FreeSwitch, lock};
 use crate::pbx::news::{News, Stream};
-use crate::pbx::{Arrival, Dial, DialOrder, Dialled, LinkState, PbxError};
+use crate::pbx::{Arrival, Dial, DialOrder, Dialled, LinkState, Pbx, PbxError};
 use crate::words::CallId;
 
 /// How long the callee may ring once an agent is there; the dialplan's own limit is shorter.
@@ -46,7 +46,10 @@ struct Reserved {
 impl Rung {
     fn reserve(&self, agent: Agent) -> Option<Reserved> {
         let is_new = lock(&self.0).insert(agent.name.clone());
-        is_new.then(|| Reserved { agent, rung: self.clone() })
+        is_new.then(|| Reserved {
+            agent,
+            rung: self.clone(),
+        })
     }
 }
 
@@ -65,13 +68,21 @@ impl FreeSwitch {
             DialOrder::CallerFirst => self.caller_first(dial, &queue, &number).await,
             DialOrder::AgentFirst => self.agent_first(dial, &queue, &number).await,
         };
-        if !matches!(result, Ok(Dialled::Answered) | Err(PbxError::Unanswered { .. })) {
+        if !matches!(
+            result,
+            Ok(Dialled::Answered) | Err(PbxError::Unanswered { .. })
+        ) {
             lock(&self.calls).forget(dial.call);
         }
         result
     }
 
-    async fn caller_first(&self, dial: &Dial, queue: &str, number: &str) -> Result<Dialled, PbxError> {
+    async fn caller_first(
+        &self,
+        dial: &Dial,
+        queue: &str,
+        number: &str,
+    ) -> Result<Dialled, PbxError> {
         let mut all = leg(dial.call, dial.ring);
         if let Some(shown) = &dial.caller_id {
             all.push(("origination_caller_id_number", Value::text(shown.e164())));
@@ -89,7 +100,12 @@ impl FreeSwitch {
         self.place_call(order, watch, dial.ring).await
     }
 
-    async fn agent_first(&self, dial: &Dial, queue: &str, number: &str) -> Result<Dialled, PbxError> {
+    async fn agent_first(
+        &self,
+        dial: &Dial,
+        queue: &str,
+        number: &str,
+    ) -> Result<Dialled, PbxError> {
         let callee = dial_string(&self.config.outbound, "{number}", number)?;
         let end = Instant::now() + dial.ring.max(SHORTEST_RING);
         let mut tried = BTreeSet::new();
@@ -137,14 +153,7 @@ impl FreeSwitch {
         queue: &str,
         tried: &BTreeSet<String>,
     ) -> Result<Option<Reserved>, PbxError> {
-        let list = |what: &str| self.link.api(format!("callcenter_config {what} list"));
-        let answers = Answers {
-            queues: list("queue").await?,
-            agents: list("agent").await?,
-            tiers: list("tier").await?,
-            now: self.link.api("strepoch".to_owned()).await?,
-            ..Answers::default()
-        };
+        let answers = self.ask_posts().await?;
         if !answers.names().contains(queue) {
             return Err(PbxError::Refused {
                 action: "the outgoing call".to_owned(),
@@ -170,7 +179,7 @@ impl FreeSwitch {
     async fn is_gone(&self, call: CallId) -> Result<bool, PbxError> {
         let end = Instant::now() + LEAVING;
         loop {
-            if !self.lives(call).await? {
+            if !self.exists(call).await? {
                 return Ok(true);
             }
             if Instant::now() >= end {
@@ -178,11 +187,6 @@ impl FreeSwitch {
             }
             tokio::time::sleep(LOOK).await;
         }
-    }
-
-    async fn lives(&self, call: CallId) -> Result<bool, PbxError> {
-        let answer = self.link.api(format!("uuid_exists {call}")).await?;
-        Ok(answer.trim() == "true")
     }
 
     async fn place_call(
@@ -249,7 +253,7 @@ impl FreeSwitch {
     /// Looks what has become of a call whose events may have been missed.
     async fn look(&self, watch: &mut Watch, limit: Duration) -> Result<(), PbxError> {
         let (first, second) = watch.legs();
-        if !self.lives(first).await? {
+        if !self.exists(first).await? {
             return match watch.progress() {
                 Progress::Settling | Progress::Over(_) => Ok(()),
                 Progress::Ringing | Progress::Second => Err(unknown(limit)),
@@ -259,7 +263,7 @@ impl FreeSwitch {
             watch.first_answered();
         }
         if watch.progress() == Progress::Second
-            && self.lives(second).await?
+            && self.exists(second).await?
             && self.is_answered(second).await?
         {
             watch.both_answered();
@@ -268,7 +272,11 @@ impl FreeSwitch {
     }
 
     async fn is_answered(&self, call: CallId) -> Result<bool, PbxError> {
-        match self.link.api(format!("uuid_getvar {call} endpoint_disposition")).await {
+        match self
+            .link
+            .api(format!("uuid_getvar {call} endpoint_disposition"))
+            .await
+        {
             Ok(value) => Ok(value.trim() == "ANSWER"),
             Err(PbxError::NoSuchCall) => Ok(false),
             Err(error) => Err(error),
@@ -285,8 +293,14 @@ fn unknown(after: Duration) -> PbxError {
 
 /// What an audio connection of this call will be told.
 fn arrival(dial: &Dial) -> Arrival {
-    let shown = dial.caller_id.as_ref().map(|number| number.e164().to_owned());
-    let language = dial.handoff.language.map(|language| language.code().to_owned());
+    let shown = dial
+        .caller_id
+        .as_ref()
+        .map(|number| number.e164().to_owned());
+    let language = dial
+        .handoff
+        .language
+        .map(|language| language.code().to_owned());
     Arrival {
         did: shown.unwrap_or_default(),
         caller: Some(dial.number.clone()),
@@ -309,12 +323,9 @@ fn leg(call: CallId, ring: Duration) -> Vec<(&'static str, Value)> {
 
 /// What the dialplan and our own connection of the call are told.
 fn about(dial: &Dial) -> Vec<(&'static str, Value)> {
-    let mut all: Vec<(&str, Value)> = handoff_variables(&dial.handoff)
-        .into_iter()
-        .map(|(name, text)| match name {
-            "hotline_whisper" => (name, Value::exact(&text)),
-            _ => (name, Value::text(&text)),
-        })
+    let handoff = handoff_variables(&dial.handoff).into_iter();
+    let mut all: Vec<_> = handoff
+        .map(|(name, text)| (name, Value::exact(&text)))
         .collect();
     if dial.handoff.caller.is_none() {
         all.retain(|(name, _)| *name != "hotline_caller");
@@ -338,7 +349,10 @@ fn headers(dial: &Dial) -> Vec<(&'static str, Value)> {
         ("sip_h_X-Hotline-Call", Value::text(&dial.call.to_string())),
         ("sip_h_X-Hotline-Caller", Value::text(caller.e164())),
         ("sip_h_X-Hotline-Reason", Value::text(&handoff.reason)),
-        ("sip_h_X-Hotline-Language", Value::text(&language.unwrap_or_default())),
+        (
+            "sip_h_X-Hotline-Language",
+            Value::text(&language.unwrap_or_default()),
+        ),
         ("sip_h_X-Hotline-Summary", Value::text(&handoff.summary)),
     ]
 }

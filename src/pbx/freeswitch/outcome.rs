@@ -62,7 +62,11 @@ impl Watch {
                     self.both_answered();
                 }
             }
-            Told::WentOn { call, place, status } if *call == self.first && place == "callback" => {
+            Told::WentOn {
+                call,
+                place,
+                status,
+            } if *call == self.first && place == "callback" => {
                 self.weigh(status);
                 self.settle();
             }
@@ -196,8 +200,15 @@ pub(super) fn cause(name: &str) -> HangupCause {
         "NO_USER_RESPONSE" | "PROGRESS_TIMEOUT" => 18,
         "NO_ANSWER" | "NO_PICKUP" => 19,
         "SUBSCRIBER_ABSENT" | "USER_NOT_REGISTERED" => 20,
-        "CALL_REJECTED" | "DECLINE" | "REJECT_ALL" | "UNWANTED" | "USER_CHALLENGE"
-        | "NO_IDENTITY" | "BAD_IDENTITY_INFO" | "UNSUPPORTED_CERTIFICATE" | "INVALID_IDENTITY"
+        "CALL_REJECTED"
+        | "DECLINE"
+        | "REJECT_ALL"
+        | "UNWANTED"
+        | "USER_CHALLENGE"
+        | "NO_IDENTITY"
+        | "BAD_IDENTITY_INFO"
+        | "UNSUPPORTED_CERTIFICATE"
+        | "INVALID_IDENTITY"
         | "STALE_DATE" => 21,
         "NUMBER_CHANGED" => 22,
         "REDIRECTION_TO_NEW_DESTINATION" => 23,
@@ -210,7 +221,10 @@ pub(super) fn cause(name: &str) -> HangupCause {
         "NORMAL_UNSPECIFIED" => 31,
         "NORMAL_CIRCUIT_CONGESTION" => 34,
         "NETWORK_OUT_OF_ORDER" => 38,
-        "NORMAL_TEMPORARY_FAILURE" | "SYSTEM_SHUTDOWN" | "CRASH" | "MEDIA_TIMEOUT"
+        "NORMAL_TEMPORARY_FAILURE"
+        | "SYSTEM_SHUTDOWN"
+        | "CRASH"
+        | "MEDIA_TIMEOUT"
         | "SRTP_READ_ERROR" => 41,
         "SWITCH_CONGESTION" => 42,
         "ACCESS_INFO_DISCARDED" => 43,

@@ -1,9 +1,11 @@
 //! What mod_callcenter answers about queues, agents and who serves where, read into our own words.
-//! Reading is pure; the switch's clock is an argument.
+//! Reading is pure, and the switch's clock is part of what is read; the asking is at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::{FreeSwitch, lock};
 use crate::dialog::QueueState;
+use crate::pbx::PbxError;
 use crate::words::QueueName;
 
 /// What mod_callcenter says, as it says it.
@@ -74,7 +76,11 @@ impl Row<'_> {
             return "";
         };
         let surplus = self.cells.len() - names.len();
-        let cell = if column > self.table.free { column + surplus } else { column };
+        let cell = if column > self.table.free {
+            column + surplus
+        } else {
+            column
+        };
         self.cells.get(cell).copied().unwrap_or_default()
     }
 
@@ -82,7 +88,10 @@ impl Row<'_> {
     fn free(&self) -> String {
         let surplus = self.cells.len() - self.table.names.len();
         let first = self.table.free;
-        self.cells.get(first..=first + surplus).unwrap_or_default().join("|")
+        self.cells
+            .get(first..=first + surplus)
+            .unwrap_or_default()
+            .join("|")
     }
 
     fn number(&self, name: &str) -> u64 {
@@ -96,19 +105,23 @@ impl Answers {
         names(&self.queues)
     }
 
-    /// Returns the state of all queues. `waits` holds the average waits, which mod_callcenter does
-    /// not reckon.
-    pub(super) fn states(&self, domain: &str, waits: &BTreeMap<QueueName, u32>) -> BTreeMap<QueueName, QueueState> {
+    /// Returns the state of all queues, which are named without the domain that goes without saying.
+    /// mod_callcenter reckons no average waits, so that these are ours.
+    pub(super) fn states(&self, domain: &str, waits: &Waits) -> BTreeMap<QueueName, QueueState> {
         let names = self.names();
-        names.iter().map(|whole| {
-            let name = short_name(whole, domain);
-            let average = waits.get(&name).copied().unwrap_or_default();
-            (name, self.state(whole, average))
-        }).collect()
+        let states = names.iter().map(|queue| {
+            let state = self.state(queue, waits.average(queue));
+            (short(queue, domain), state)
+        });
+        states.collect()
     }
 
     fn state(&self, queue: &str, average_wait: u32) -> QueueState {
-        let text = self.members.get(queue).map(String::as_str).unwrap_or_default();
+        let text = self
+            .members
+            .get(queue)
+            .map(String::as_str)
+            .unwrap_or_default();
         let members = Table::read(text, "cid_name");
         let waiting: Vec<u64> = members
             .rows()
@@ -121,7 +134,11 @@ impl Answers {
         let mut agents = served.iter().map(|post| &post.agent).collect::<Vec<_>>();
         agents.sort();
         agents.dedup();
-        let free: BTreeSet<_> = served.iter().filter(|post| post.free).map(|post| &post.agent).collect();
+        let free: BTreeSet<_> = served
+            .iter()
+            .filter(|post| post.free)
+            .map(|post| &post.agent)
+            .collect();
         QueueState {
             waiting: small(waiting.len() as u64),
             agents_free: small(free.len() as u64),
@@ -137,16 +154,22 @@ impl Answers {
         let mut posts = self.served(queue);
         posts.retain(|post| post.free && post.rung);
         posts.sort_by_key(|post| (post.level, post.position, post.idle_since));
-        posts.into_iter().map(|post| Agent { name: post.agent, contact: post.contact }).collect()
+        posts
+            .into_iter()
+            .map(|post| Agent {
+                name: post.agent,
+                contact: post.contact,
+            })
+            .collect()
     }
 
     /// Lists those who are logged in and serve a queue.
     fn served(&self, queue: &str) -> Vec<Post> {
         let queues = Table::read(&self.queues, "moh_sound");
         // Where an older release does not say, it does not skip either.
-        let skips = queues
-            .rows()
-            .any(|row| row.get("name") == queue && row.get("skip_agents_with_external_calls") == "true");
+        let skips = queues.rows().any(|row| {
+            row.get("name") == queue && row.get("skip_agents_with_external_calls") == "true"
+        });
         let agents = Table::read(&self.agents, "contact");
         let tiers = Table::read(&self.tiers, "");
         let now = self.now();
@@ -172,7 +195,9 @@ impl Answers {
                 free,
                 level: tier.number("level"),
                 position: tier.number("position"),
-                idle_since: agent.number("last_bridge_end").max(agent.number("last_offered_call")),
+                idle_since: agent
+                    .number("last_bridge_end")
+                    .max(agent.number("last_offered_call")),
             });
         }
         posts
@@ -202,17 +227,19 @@ pub(super) fn names(list: &str) -> BTreeSet<String> {
 }
 
 /// Adds the default domain to a queue's name that has none.
-pub(super) fn whole_name(name: &str, domain: &str) -> String {
-    match name.contains('@') {
-        true => name.to_owned(),
-        false => format!("{name}@{domain}"),
+pub(super) fn full(queue: &QueueName, domain: &str) -> String {
+    match queue.0.contains('@') {
+        true => queue.0.clone(),
+        false => format!("{}@{domain}", queue.0),
     }
 }
 
 /// Takes the default domain off a queue's name.
-pub(super) fn short_name(whole: &str, domain: &str) -> QueueName {
-    let short = whole.strip_suffix(domain).and_then(|name| name.strip_suffix('@'));
-    QueueName::from(short.filter(|name| !name.is_empty()).unwrap_or(whole))
+pub(super) fn short(queue: &str, domain: &str) -> QueueName {
+    let name = queue
+        .strip_suffix(domain)
+        .and_then(|name| name.strip_suffix('@'));
+    QueueName::from(name.filter(|name| !name.is_empty()).unwrap_or(queue))
 }
 
 fn small(number: u64) -> u32 {
@@ -220,42 +247,56 @@ fn small(number: u64) -> u32 {
 }
 
 /// Average waits of queues, in seconds, of which each new one counts a quarter.
-#[derive(Clone, Debug)]
-pub(super) struct Waits {
-    domain: String,
-    averages: BTreeMap<QueueName, u32>,
-}
-
-impl Default for Waits {
-    fn default() -> Self {
-        Self::new("default")
-    }
-}
+#[derive(Clone, Debug, Default)]
+pub(super) struct Waits(BTreeMap<String, u32>);
 
 impl Waits {
-    /// Knows of no wait yet; `domain` is left out of queues' names.
-    pub(super) fn new(domain: &str) -> Self {
-        Self {
-            domain: domain.to_owned(),
-            averages: BTreeMap::new(),
+    /// Notes how many seconds a caller has waited who was served now.
+    pub(super) fn note(&mut self, queue: &str, waited: u32) {
+        match self.0.get_mut(queue) {
+            Some(average) => {
+                let sum = 3 * u64::from(*average) + u64::from(waited);
+                *average = small((sum + 2) / 4);
+            }
+            None => {
+                self.0.insert(queue.to_owned(), waited);
+            }
         }
     }
 
-    /// Returns a queue's name as tenants write it.
-    pub(super) fn name(&self, whole: &str) -> QueueName {
-        short_name(whole, &self.domain)
+    /// Returns the average wait in a queue, in seconds; none when nobody has been served yet.
+    pub(super) fn average(&self, queue: &str) -> u32 {
+        self.0.get(queue).copied().unwrap_or_default()
+    }
+}
+
+impl FreeSwitch {
+    /// Reads the state of all queues.
+    pub(super) async fn read_queues(&self) -> Result<BTreeMap<QueueName, QueueState>, PbxError> {
+        let mut answers = self.ask_posts().await?;
+        for queue in answers.names() {
+            // A name that no tenant could write could be more than a name in a command, too.
+            if super::value::extension("the queue's name", &queue).is_err() {
+                tracing::debug!(queue, "a queue's name cannot be used");
+                continue;
+            }
+            let command = format!("callcenter_config queue list members {queue}");
+            let members = self.link.api(command).await?;
+            answers.members.insert(queue, members);
+        }
+        let waits = lock(&self.calls).waits().clone();
+        Ok(answers.states(&self.config.queue_domain, &waits))
     }
 
-    /// Notes how many seconds a caller has waited who was now served.
-    pub(super) fn note(&mut self, whole: &str, waited: u32) {
-        let name = self.name(whole);
-        let average = self.averages.entry(name).or_insert(waited);
-        let sum = 3 * u64::from(*average) + u64::from(waited);
-        *average = small((sum + 2) / 4);
-    }
-
-    /// Returns the averages.
-    pub(super) fn averages(&self) -> &BTreeMap<QueueName, u32> {
-        &self.averages
+    /// Asks which queues there are and who serves them, but not who waits.
+    pub(super) async fn ask_posts(&self) -> Result<Answers, PbxError> {
+        let list = |what: &str| self.link.api(format!("callcenter_config {what} list"));
+        Ok(Answers {
+            queues: list("queue").await?,
+            agents: list("agent").await?,
+            tiers: list("tier").await?,
+            now: self.link.api("strepoch".to_owned()).await?,
+            members: BTreeMap::new(),
+        })
     }
 }

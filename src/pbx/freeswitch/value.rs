@@ -32,11 +32,6 @@ impl Value {
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// Writes it as the last argument of `uuid_setvar`.
-    pub(super) fn argument(&self) -> String {
-        escape(&self.0, &['\\', '\''])
-    }
 }
 
 /// Makes any text safe to be a channel variable's value, wherever a dialplan then uses it: one line,
@@ -94,7 +89,10 @@ fn cut(mut line: String) -> String {
 /// without a value is left out, as FreeSWITCH would do.
 pub(super) fn variables(all: &[(&str, Value)]) -> String {
     let mut block = String::new();
-    for (name, value) in all.iter().filter(|(_, value)| !value.as_str().trim().is_empty()) {
+    for (name, value) in all
+        .iter()
+        .filter(|(_, value)| !value.as_str().trim().is_empty())
+    {
         let separator = if block.is_empty() { '{' } else { ',' };
         let inner = escape(value.as_str(), &['\\', '\'', ',']);
         // Writing to a string cannot fail.
@@ -113,6 +111,11 @@ pub(super) fn word(text: &str) -> String {
         true => format!("'{escaped}'"),
         false => escaped,
     }
+}
+
+/// Writes a text so that it is the last argument of `uuid_setvar`, which may hold spaces.
+pub(super) fn last(text: &str) -> String {
+    escape(text, &['\\', '\''])
 }
 
 fn escape(text: &str, special: &[char]) -> String {

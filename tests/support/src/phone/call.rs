@@ -148,6 +148,11 @@ impl Call {
         self.inner.dialog().stage == Stage::Answered
     }
 
+    /// Tells whether the call is over.
+    pub fn is_over(&self) -> bool {
+        self.inner.dialog().stage == Stage::Over
+    }
+
     /// Returns everything that happened, with its time.
     pub fn happenings(&self) -> Vec<(Instant, Happening)> {
         self.inner.happenings.all()
@@ -216,6 +221,11 @@ impl Call {
         played.with_context(|| format!("nothing was played to its end within {within:?}"))
     }
 
+    /// Returns how many pieces that were to be played have not been sent to their end.
+    pub fn waiting(&self) -> usize {
+        self.inner.media.waiting()
+    }
+
     /// Plays audio into the call and waits until all of it has been sent.
     pub async fn say(&self, samples: &[i16]) -> Result<Played> {
         let length = samples.len() as u64 / 8;
@@ -272,6 +282,11 @@ impl Call {
     /// Returns everything heard so far.
     pub fn heard(&self) -> Recording {
         self.inner.media.heard()
+    }
+
+    /// Returns what was heard after that many packets.
+    pub fn heard_after(&self, packets: usize) -> Recording {
+        self.inner.media.heard_from(packets)
     }
 
     /// Waits until the tone is heard from now on, and returns when that was.

@@ -129,6 +129,10 @@ impl Media {
         id
     }
 
+    pub(super) fn waiting(&self) -> usize {
+        lock(&self.shared.outgoing).pieces.len()
+    }
+
     pub(super) fn stop_playing(&self) {
         let mut outgoing = lock(&self.shared.outgoing);
         let now = Instant::now();

@@ -40,7 +40,8 @@ pub(crate) struct House {
 /// What an agent is told about a caller, and the agent's phone, where there is one.
 #[derive(Debug)]
 pub(crate) struct Told {
-    pub(crate) caller: String,
+    /// The caller's number; unknown where it is read in the journal, which hides numbers.
+    pub(crate) caller: Option<String>,
     pub(crate) language: String,
     pub(crate) reason: String,
     pub(crate) summary: String,
@@ -168,7 +169,7 @@ impl House {
             let handoff = &line["command"]["transfer"]["handoff"];
             let word = |name: &str| handoff[name].as_str().unwrap_or_default().to_owned();
             return Told {
-                caller: word("caller"),
+                caller: None,
                 language: word("language"),
                 reason: word("reason"),
                 summary: word("summary"),
@@ -178,7 +179,7 @@ impl House {
         let ringing = self.agent.rings(SOON).await.unwrap();
         let header = |name: &str| ringing.header(name).unwrap_or_default();
         Told {
-            caller: header("X-Hotline-Caller"),
+            caller: Some(header("X-Hotline-Caller")),
             language: header("X-Hotline-Language"),
             reason: header("X-Hotline-Reason"),
             summary: header("X-Hotline-Summary"),

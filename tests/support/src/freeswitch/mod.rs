@@ -209,6 +209,11 @@ impl Real {
         self.process.id()
     }
 
+    /// Returns the folder with the configuration, the logs and the databases.
+    pub fn folder(&self) -> &Path {
+        &self.path
+    }
+
     /// Returns what FreeSWITCH has logged.
     pub fn log(&self) -> String {
         read_lossy(&self.path.join("log/freeswitch.log")).unwrap_or_default()

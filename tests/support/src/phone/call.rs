@@ -12,6 +12,7 @@ use super::rtp::{Media, Played};
 use super::sdp;
 use super::sip::{self, Message, Start};
 use crate::record::Record;
+use crate::tone::RATE;
 
 /// What happened in a call's signalling.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,7 +208,7 @@ impl Call {
 
     /// Plays audio into the call after what is playing already, and returns its number.
     pub fn play(&self, samples: &[i16]) -> u64 {
-        self.inner.media.play(samples)
+        self.inner.media.play(samples, RATE)
     }
 
     /// Waits until what was played under that number has been sent or cut off.
@@ -230,6 +231,14 @@ impl Call {
     pub async fn say(&self, samples: &[i16]) -> Result<Played> {
         let length = samples.len() as u64 / 8;
         let id = self.play(samples);
+        self.played(id, Duration::from_millis(length + 5000)).await
+    }
+
+    /// Plays audio of 16,000 samples a second, which a wideband phone sends as it is, and waits until
+    /// all of it has been sent.
+    pub async fn say_wide(&self, samples: &[i16]) -> Result<Played> {
+        let length = samples.len() as u64 / 16;
+        let id = self.inner.media.play(samples, 2 * RATE);
         self.played(id, Duration::from_millis(length + 5000)).await
     }
 

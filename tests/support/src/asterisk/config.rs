@@ -275,7 +275,7 @@ fn extensions(site: &Site, dialplans: &Path) -> String {
     text
 }
 
-const ENDPOINT: &str = "disallow = all\nallow = alaw,ulaw\ntransport = udp\ndirect_media = no\n\
+const ENDPOINT: &str = "disallow = all\nallow = alaw,ulaw,slin16\ntransport = udp\ndirect_media = no\n\
                         rtp_symmetric = yes\nsend_pai = yes\ntrust_id_inbound = yes\n";
 
 const EXTENSIONS: &str = r#"

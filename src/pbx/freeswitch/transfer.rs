@@ -78,7 +78,7 @@ impl FreeSwitch {
         };
         for (name, value) in variables(target, handoff, &place) {
             // Without a value it is taken away, so that none is left from before.
-            let order = format!("uuid_setvar {call} {name} {value}");
+            let order = format!("uuid_setvar {call} {name} {}", value::last(&value));
             way.api(order.trim_end().to_owned()).await?;
         }
         let news = self.news.listen();

@@ -8,15 +8,13 @@ use async_trait::async_trait;
 use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
+use super::followers::Followers;
 use super::{Arrival, CallEvent, Dial, Dialled, HangupCause, LinkState, Pbx, PbxError};
 use crate::dialog::{Handoff, QueueState, Target};
 use crate::words::{CallId, Key, QueueName};
 
 /// Deeds kept for a slow reader.
 const DEEDS: usize = 256;
-
-/// Events kept for one follower.
-const EVENTS: usize = 64;
 
 /// What this PBX was told to do, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +45,7 @@ pub enum Deed {
 /// A caller who is with us.
 struct Guest {
     arrival: Arrival,
-    followers: Vec<mpsc::Sender<CallEvent>>,
+    followers: Followers,
 }
 
 #[derive(Default)]
@@ -92,7 +90,7 @@ impl Builtin {
     pub fn admit(&self, call: CallId, arrival: Arrival) {
         let guest = Guest {
             arrival,
-            followers: Vec::new(),
+            followers: Followers::default(),
         };
         self.house().guests.insert(call, guest);
     }
@@ -166,9 +164,7 @@ impl House {
 
     fn tell(&mut self, call: CallId, event: &CallEvent) {
         if let Some(guest) = self.guests.get_mut(&call) {
-            guest
-                .followers
-                .retain(|follower| follower.try_send(event.clone()).is_ok());
+            guest.followers.tell(call, event);
         }
     }
 }
@@ -184,11 +180,10 @@ impl Pbx for Builtin {
     }
 
     fn follow(&self, call: CallId) -> mpsc::Receiver<CallEvent> {
-        let (sender, receiver) = mpsc::channel(EVENTS);
-        if let Ok(guest) = self.house().guest(call) {
-            guest.followers.push(sender);
+        match self.house().guest(call) {
+            Ok(guest) => guest.followers.add(),
+            Err(_) => mpsc::channel(1).1,
         }
-        receiver
     }
 
     async fn transfer(
@@ -262,7 +257,7 @@ impl Pbx for Builtin {
                 };
                 let guest = Guest {
                     arrival,
-                    followers: Vec::new(),
+                    followers: Followers::default(),
                 };
                 house.guests.insert(dial.call, guest);
             }

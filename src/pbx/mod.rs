@@ -4,6 +4,9 @@
 
 pub mod asterisk;
 pub mod builtin;
+mod followers;
+pub mod freeswitch;
+pub mod news;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

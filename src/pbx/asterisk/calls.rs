@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::KeysFrom;
 use super::wire::Block;
+use crate::pbx::followers::Followers;
 use crate::pbx::{Arrival, CallEvent, HangupCause};
 use crate::words::{CallId, Key, PhoneNumber, QueueName};
 
@@ -17,9 +18,6 @@ const ANNOUNCED: Duration = Duration::from_secs(60);
 
 /// Calls known at once; the oldest one without audio makes room.
 const LIMIT: usize = 10_000;
-
-/// Events kept for one follower. A follower that is further behind is cut off.
-const EVENTS: usize = 64;
 
 /// What Asterisk calls the stand-in that runs the extension `failed` after a call that failed.
 const NO_CHANNEL: &str = "OutgoingSpoolFailed";
@@ -37,7 +35,7 @@ struct Call {
     /// The audio came, or nobody waits for it.
     heard: bool,
     queued: bool,
-    followers: Vec<mpsc::Sender<CallEvent>>,
+    followers: Followers,
 }
 
 /// All calls known now.
@@ -99,9 +97,7 @@ impl Calls {
 
     /// Returns the events of a call from now on. One that is not known yet may still be found.
     pub(super) fn follow(&mut self, id: CallId, now: Instant) -> mpsc::Receiver<CallEvent> {
-        let (sender, receiver) = mpsc::channel(EVENTS);
-        self.call(id, now).followers.push(sender);
-        receiver
+        self.call(id, now).followers.add()
     }
 
     /// Forgets a call whose followers have been told all there is.
@@ -120,13 +116,10 @@ impl Calls {
 
     /// Forgets announcements without audio and calls that nobody follows any more.
     pub(super) fn sweep(&mut self, now: Instant) {
-        for call in self.calls.values_mut() {
-            call.followers.retain(|follower| !follower.is_closed());
-        }
         let over = self.calls.iter().filter(|(_, call)| {
             let old = now.duration_since(call.since) >= ANNOUNCED;
             let unknown = call.arrival.is_none() && call.channel.is_none();
-            call.followers.is_empty() && old && (!call.heard || unknown)
+            call.followers.are_gone() && old && (!call.heard || unknown)
         });
         for id in over.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.forget(id);
@@ -279,7 +272,7 @@ impl Calls {
             since: now,
             heard: false,
             queued: false,
-            followers: Vec::new(),
+            followers: Followers::default(),
         })
     }
 
@@ -334,19 +327,11 @@ impl Calls {
         }
     }
 
-    /// Tells the followers; one that does not keep up loses its line.
+    /// Tells the followers of a call.
     fn tell(&mut self, id: CallId, event: CallEvent) {
-        let Some(call) = self.calls.get_mut(&id) else {
-            return;
-        };
-        call.followers.retain(|follower| match follower.try_send(event.clone()) {
-            Ok(()) => true,
-            Err(mpsc::error::TrySendError::Closed(_)) => false,
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                tracing::warn!(call = %id, "a call does not take its events and is cut off from them");
-                false
-            }
-        });
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.followers.tell(id, &event);
+        }
     }
 }
 

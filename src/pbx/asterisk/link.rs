@@ -9,19 +9,16 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::session::{self, End};
 use super::wire::{Action, Block};
-use crate::pbx::{LinkState, PbxError};
+use crate::pbx::{LinkState, PbxError, news};
 
 /// Actions waiting for the link's task; a caller beyond waits under its deadline.
 const COMMANDS: usize = 64;
-
-/// News kept for a slow reader before it is told how many it lost.
-const NEWS: usize = 4096;
 
 /// A session that lasted this long makes the next outage start with the shortest wait again.
 const STABLE: Duration = Duration::from_secs(10);
@@ -112,30 +109,11 @@ impl Connector for Tcp {
     }
 }
 
-/// What the link tells, in the order in which it happened.
-#[derive(Clone, Debug)]
-pub enum News {
-    /// An event of Asterisk's that is no item of a list.
-    Event(Arc<Block>),
-    /// The link came up, became ready or went down.
-    Link(LinkState),
-    /// So many pieces of news were lost because the reader was slow: read the state again.
-    Lost(u64),
-}
+/// What the link tells: Asterisk's events that are no items of a list, and its own state.
+pub type News = news::News<Block>;
 
-/// A reader's end of the news.
-pub struct Stream(broadcast::Receiver<News>);
-
-impl Stream {
-    /// Waits for the next piece; nothing when the link has ended for good.
-    pub async fn next(&mut self) -> Option<News> {
-        match self.0.recv().await {
-            Ok(news) => Some(news),
-            Err(broadcast::error::RecvError::Lagged(lost)) => Some(News::Lost(lost)),
-            Err(broadcast::error::RecvError::Closed) => None,
-        }
-    }
-}
+/// A listener's end of the news.
+pub type Stream = news::Stream<Block>;
 
 /// What came back for an action.
 #[derive(Clone, Debug, Default)]
@@ -169,7 +147,7 @@ impl Request {
 pub struct Link {
     requests: mpsc::Sender<Request>,
     state: watch::Receiver<LinkState>,
-    news: broadcast::WeakSender<News>,
+    news: news::Place<Block>,
     ids: Arc<Ids>,
     action_time: Duration,
 }
@@ -191,7 +169,7 @@ impl Link {
     ) -> Self {
         let (requests, incoming) = mpsc::channel(COMMANDS);
         let (state_in, state) = watch::channel(LinkState::Down("not connected yet".to_owned()));
-        let (news, _) = broadcast::channel(NEWS);
+        let news = news::Teller::default();
         let ids = Ids {
             prefix: format!("h{:08x}", rand::random::<u32>()),
             last: AtomicU64::new(0),
@@ -199,7 +177,7 @@ impl Link {
         let link = Self {
             requests,
             state,
-            news: news.downgrade(),
+            news: news.place(),
             ids: Arc::new(ids),
             action_time: times.action,
         };
@@ -222,10 +200,7 @@ impl Link {
 
     /// Returns the news from now on.
     pub fn news(&self) -> Stream {
-        match self.news.upgrade() {
-            Some(news) => Stream(news.subscribe()),
-            None => Stream(broadcast::channel(1).1),
-        }
+        self.news.listen()
     }
 
     /// Returns an ActionID that no other action has.
@@ -299,7 +274,7 @@ struct Task<C> {
     times: Times,
     incoming: mpsc::Receiver<Request>,
     state: watch::Sender<LinkState>,
-    news: broadcast::Sender<News>,
+    news: news::Teller<Block>,
 }
 
 impl<C: Connector> Task<C> {

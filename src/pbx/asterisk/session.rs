@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use md5::{Digest, Md5};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::link::{Answer, Connector, Login, News, Request, Secret, Times};
 use super::wire::{Action, Block, Decoder, Kind, Malformed, Message};
+use crate::pbx::news::Teller;
 use crate::pbx::{LinkState, PbxError};
 
 /// Bytes written but not yet taken by the socket, beyond which actions are refused: the peer has
@@ -83,7 +84,7 @@ pub(super) struct Session<S> {
 struct Desk<'a> {
     times: Times,
     state: &'a watch::Sender<LinkState>,
-    news: &'a broadcast::Sender<News>,
+    news: &'a Teller<Block>,
     /// Bytes that the socket has not taken yet.
     out: Vec<u8>,
     pending: HashMap<String, Pending>,
@@ -94,18 +95,14 @@ struct Desk<'a> {
 }
 
 /// Tells a new state to those who watch and, in order with the events, to those who read news.
-pub(super) fn say(
-    state: &watch::Sender<LinkState>,
-    news: &broadcast::Sender<News>,
-    next: LinkState,
-) {
+pub(super) fn say(state: &watch::Sender<LinkState>, news: &Teller<Block>, next: LinkState) {
     let changed = state.send_if_modified(|old| {
         let changed = *old != next;
         *old = next.clone();
         changed
     });
     if changed {
-        let _ = news.send(News::Link(next));
+        news.tell(News::Link(next));
     }
 }
 
@@ -250,7 +247,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self,
         incoming: &mut mpsc::Receiver<Request>,
         state: &watch::Sender<LinkState>,
-        news: &broadcast::Sender<News>,
+        news: &Teller<Block>,
         stop: &CancellationToken,
     ) -> End {
         let mut desk = Desk {
@@ -475,7 +472,7 @@ impl Desk<'_> {
         }
         let booted = block.is_event("FullyBooted");
         self.shutdown |= block.is_event("Shutdown");
-        let _ = self.news.send(News::Event(Arc::new(block)));
+        self.news.tell(News::Event(Arc::new(block)));
         if booted {
             self.booted = true;
             say(self.state, self.news, LinkState::Ready);

@@ -2,9 +2,9 @@
 //! whoever gives up waiting leaves no answer behind for the next command to be taken for its own.
 //! Nothing else in the house may call a method of `EslClient` that waits.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use freeswitch_esl_tokio::{EslClient, EslError, EslEvent, EslResponse, EslResult};
+use freeswitch_esl_tokio::{EslClient, EslError, EslEvent, EslResult};
 
 use crate::pbx::PbxError;
 
@@ -26,7 +26,9 @@ impl Commands {
     pub(super) async fn api(&self, command: String) -> Result<String, PbxError> {
         let action = name(&command);
         let response = self
-            .run(action.clone(), move |client| async move { client.api(&command).await })
+            .run(action.clone(), move |client| async move {
+                client.api(&command).await
+            })
             .await?;
         match response.api_result() {
             Ok(text) => Ok(text.trim_end_matches('\n').to_owned()),
@@ -38,22 +40,32 @@ impl Commands {
     pub(super) async fn start(&self, command: String) -> Result<(), PbxError> {
         let action = name(&command);
         let response = self
-            .run(action.clone(), move |client| async move { client.bgapi(&command).await })
+            .run(action.clone(), move |client| async move {
+                client.bgapi(&command).await
+            })
             .await?;
         response.check().map_err(|error| refused(action, &error))
     }
 
     /// Sends a message to the channel that this connection belongs to.
-    pub(super) async fn message(&self, command: &str, headers: &[(&str, String)]) -> Result<(), PbxError> {
+    pub(super) async fn message(
+        &self,
+        command: &str,
+        headers: &[(&str, String)],
+    ) -> Result<(), PbxError> {
         let mut message = EslEvent::new();
         message.set_header("call-command", command);
         for (name, value) in headers {
             message.set_header(*name, value.as_str());
         }
         let response = self
-            .run(command.to_owned(), move |client| async move { client.sendmsg(None, message).await })
+            .run(command.to_owned(), move |client| async move {
+                client.sendmsg(None, message).await
+            })
             .await?;
-        response.check().map_err(|error| refused(command.to_owned(), &error))
+        response
+            .check()
+            .map_err(|error| refused(command.to_owned(), &error))
     }
 
     /// Runs anything else.
@@ -64,6 +76,7 @@ impl Commands {
         W: FnOnce(EslClient) -> F + Send + 'static,
     {
         let client = self.0.clone();
+        let begun = Instant::now();
         let done = tokio::spawn(async move { work(client).await });
         match done.await {
             Ok(Ok(value)) => Ok(value),
@@ -71,11 +84,18 @@ impl Commands {
                 action,
                 after: Duration::from_millis(timeout_ms),
             }),
-            Ok(Err(error)) if error.is_connection_error() => {
+            Ok(Err(error @ EslError::NotConnected)) => {
                 Err(PbxError::NotConnected(error.to_string()))
             }
+            // The connection broke; the command may have been carried out before.
+            Ok(Err(error)) if error.is_connection_error() => Err(PbxError::Unanswered {
+                action,
+                after: begun.elapsed(),
+            }),
             Ok(Err(error)) => Err(refused(action, &error)),
-            Err(_) => Err(PbxError::NotConnected("the connection is being closed".to_owned())),
+            Err(_) => Err(PbxError::NotConnected(
+                "the connection is being closed".to_owned(),
+            )),
         }
     }
 
@@ -83,7 +103,9 @@ impl Commands {
     pub(super) async fn close(&self) {
         // A connection that is gone already needs no closing.
         let _ = self
-            .run("closing".to_owned(), |client| async move { client.disconnect().await })
+            .run("closing".to_owned(), |client| async move {
+                client.disconnect().await
+            })
             .await;
     }
 
@@ -100,7 +122,10 @@ fn name(command: &str) -> String {
 
 /// Sorts out a refusal; a channel that is gone is its own result.
 fn refused(action: String, error: &EslError) -> PbxError {
-    let message = match error.command_failure().and_then(|failure| failure.payload()) {
+    let message = match error
+        .command_failure()
+        .and_then(|failure| failure.payload())
+    {
         Some(text) => text.trim().to_owned(),
         None => error.to_string(),
     };
@@ -109,9 +134,4 @@ fn refused(action: String, error: &EslError) -> PbxError {
         true => PbxError::NoSuchCall,
         false => PbxError::Refused { action, message },
     }
-}
-
-/// Tells whether the switch answered at all.
-pub(super) fn reply(response: &EslResponse) -> &str {
-    response.reply_text().unwrap_or_default()
 }

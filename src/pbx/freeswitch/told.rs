@@ -134,9 +134,15 @@ impl Told {
             "member-queue-start" => Self::Queued { call, queue },
             "bridge-agent-start" => {
                 let time = |name| text(event, name).parse::<u32>().unwrap_or_default();
-                let waited = time("CC-Agent-Answered-Time").saturating_sub(time("CC-Member-Joined-Time"));
+                let waited =
+                    time("CC-Agent-Answered-Time").saturating_sub(time("CC-Member-Joined-Time"));
                 let agent = text(event, "CC-Agent");
-                Self::AgentConnected { call, queue, agent, waited }
+                Self::AgentConnected {
+                    call,
+                    queue,
+                    agent,
+                    waited,
+                }
             }
             "member-queue-end" => Self::LeftQueue {
                 call,

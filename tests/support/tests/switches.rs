@@ -21,7 +21,9 @@ async fn on_freeswitch_without_hotline_a_caller_waits_and_is_connected() {
 }
 
 async fn without_hotline_a_caller_waits_and_is_connected(switch: Switch) {
-    let agent = Phone::new("anna").unwrap().answering(Answering::Refuse(486));
+    let agent = Phone::new("anna")
+        .unwrap()
+        .answering(Answering::Refuse(486));
     let nobody = port::free_tcp().unwrap();
     let site = Site::new()
         .agent("anna", agent.port())

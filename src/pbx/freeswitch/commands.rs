@@ -25,6 +25,7 @@ impl Commands {
     /// line break.
     pub(super) async fn api(&self, command: String) -> Result<String, PbxError> {
         let action = name(&command);
+        check(&action, &command)?;
         let response = self
             .run(action.clone(), move |client| async move {
                 client.api(&command).await
@@ -39,6 +40,7 @@ impl Commands {
     /// Starts a background job; its result comes as an event.
     pub(super) async fn start(&self, command: String) -> Result<(), PbxError> {
         let action = name(&command);
+        check(&action, &command)?;
         let response = self
             .run(action.clone(), move |client| async move {
                 client.bgapi(&command).await
@@ -56,6 +58,7 @@ impl Commands {
         let mut message = EslEvent::new();
         message.set_header("call-command", command);
         for (name, value) in headers {
+            check(name, value)?;
             message.set_header(*name, value.as_str());
         }
         let response = self
@@ -115,9 +118,21 @@ impl Commands {
     }
 }
 
-/// The first words of a command, for messages: arguments may hold people's numbers.
+/// The first word of a command, for messages: arguments may hold people's numbers.
 fn name(command: &str) -> String {
-    command.split(' ').next().unwrap_or_default().to_owned()
+    let first = command.split([' ', '\n', '\r']).next();
+    first.unwrap_or_default().to_owned()
+}
+
+/// Refuses what would be more than one line. So does the crate, but as if the connection had broken.
+fn check(field: &str, text: &str) -> Result<(), PbxError> {
+    match text.contains(['\n', '\r']) {
+        true => Err(PbxError::Unsendable {
+            field: field.to_owned(),
+            why: "a line break".to_owned(),
+        }),
+        false => Ok(()),
+    }
 }
 
 /// Sorts out a refusal; a channel that is gone is its own result.

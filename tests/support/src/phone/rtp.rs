@@ -35,6 +35,11 @@ pub struct Played {
     pub ended: Instant,
 }
 
+/// Says what is sent next, every 20 ms; nothing for no packet at all.
+pub(crate) type Feed = Box<dyn FnMut() -> Option<Vec<i16>> + Send>;
+/// Takes what has been received instead of keeping it.
+pub(crate) type Tap = Box<dyn Fn(&[i16]) + Send>;
+
 /// The audio of one call.
 #[derive(Clone, Debug)]
 pub(super) struct Media {
@@ -46,12 +51,26 @@ struct Shared {
     socket: UdpSocket,
     remote: Mutex<Option<Remote>>,
     outgoing: Mutex<Outgoing>,
+    wires: Mutex<Wires>,
     heard: Mutex<Vec<Packet>>,
     played: Record<Played>,
     keys: Record<(Instant, char)>,
     keys_sent: Record<(Instant, char)>,
     muted: AtomicBool,
     over: AtomicBool,
+}
+
+/// How a switch takes hold of a call's audio.
+#[derive(Default)]
+struct Wires {
+    feed: Option<Feed>,
+    tap: Option<Tap>,
+}
+
+impl std::fmt::Debug for Wires {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Wires").finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +96,7 @@ impl Media {
             socket,
             remote: Mutex::default(),
             outgoing: Mutex::default(),
+            wires: Mutex::default(),
             heard: Mutex::default(),
             played: Record::new(),
             keys: Record::new(),
@@ -109,6 +129,14 @@ impl Media {
                 .spawn(move || receiver.receive())?;
         }
         Ok(())
+    }
+
+    /// Sends what the feed says and gives what is received to the tap, from now on.
+    pub(super) fn wire(&self, feed: Feed, tap: Tap) {
+        *lock(&self.shared.wires) = Wires {
+            feed: Some(feed),
+            tap: Some(tap),
+        };
     }
 
     pub(super) fn close(&self) {
@@ -246,8 +274,11 @@ impl Shared {
                     pause = KEY_PAUSE;
                 }
             } else {
-                let payload = self.frame().map(|sample| remote.codec.encode(sample));
-                transmit(remote.codec.payload_type(), false, timestamp, &payload);
+                let fed = lock(&self.wires).feed.as_mut().map(|feed| feed());
+                if let Some(frame) = fed.unwrap_or_else(|| Some(self.frame().to_vec())) {
+                    let payload: Vec<u8> = frame.iter().map(|&s| remote.codec.encode(s)).collect();
+                    transmit(remote.codec.payload_type(), false, timestamp, &payload);
+                }
             }
             timestamp = timestamp.wrapping_add(FRAME as u32);
         }
@@ -289,7 +320,11 @@ impl Shared {
                 continue;
             };
             if let Some(codec) = Codec::of(kind) {
-                let samples = packet.1.iter().map(|&byte| codec.decode(byte)).collect();
+                let samples: Vec<i16> = packet.1.iter().map(|&byte| codec.decode(byte)).collect();
+                if let Some(tap) = &lock(&self.wires).tap {
+                    tap(&samples);
+                    continue;
+                }
                 let mut heard = lock(&self.heard);
                 if heard.len() < KEPT {
                     heard.push(Packet {

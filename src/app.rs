@@ -13,13 +13,16 @@ use tokio::net::TcpListener;
 use tokio::sync::{broadcast::error::RecvError, mpsc, watch};
 
 use crate::call::journal::{self, Live};
-use crate::call::{Books, Desk, Figures, House, Whispering, audio_socket};
+use crate::call::line::Line;
+use crate::call::{Books, Desk, Figures, House, Whispering, audio_socket, unicast};
 use crate::config::Config;
 use crate::dialog::{Playbook, QueueState};
 use crate::flow::{Library, report};
 use crate::http::{self, Board, Readiness, Token};
 use crate::lifecycle::{Life, notify, stay_awake};
 use crate::pbx::asterisk::Asterisk;
+use crate::pbx::freeswitch::link::Times;
+use crate::pbx::freeswitch::{Door, FreeSwitch, Visitor};
 use crate::pbx::{LinkState, Pbx};
 use crate::send::{Letters, Outbox, Smtp};
 use crate::service::{Ground, Services, Tenants};
@@ -71,10 +74,7 @@ pub async fn serve(config: Config, manner: Manner) -> Result<()> {
         tracing::error!("nothing can be spoken, callers go to the ordinary queue: {fault}");
     }
     let ears = open_ears(&config).await?;
-    let Some(asterisk) = config.asterisk.clone() else {
-        bail!("no PBX is configured: add an `asterisk` section, or try `hotline demo`");
-    };
-    let asterisk = Asterisk::start(asterisk, &life.hard_stop);
+    let switch = Switch::start(&config, &figures, &life)?;
     let agents = books
         .borrow()
         .tenants()
@@ -84,7 +84,7 @@ pub async fn serve(config: Config, manner: Manner) -> Result<()> {
     std::fs::create_dir_all(&whispers)?;
     let whispers = std::path::absolute(&whispers)?;
     let pbx: Arc<dyn Pbx> = Arc::new(Whispering::new(
-        asterisk.clone(),
+        switch.pbx(),
         voice.clone(),
         agents,
         whispers,
@@ -134,37 +134,26 @@ pub async fn serve(config: Config, manner: Manner) -> Result<()> {
         life.soft_stop.clone(),
         life.hard_stop.clone(),
     );
-    let listener = TcpListener::bind(config.call.listen)
-        .await
-        .with_context(|| {
-            format!(
-                "cannot listen for calls on {}: is Hotline running already?",
-                config.call.listen
-            )
-        })?;
-    tracing::info!(address = %listener.local_addr()?, "listening for calls (AudioSocket)");
-    let limits = audiosocket::server::Config {
-        calls: config.call.max_calls,
-        ..Default::default()
-    };
     let (on, calls) = watch::channel(0);
-    let door = admit(
-        Server::new(listener, limits),
-        Arc::new(desk),
+    let entrance = Entrance {
+        desk: Arc::new(desk),
         on,
-        life.clone(),
-    );
-    life.scope.spawn(door);
+        life: life.clone(),
+    };
+    switch.open_door(&config, entrance).await?;
     let (readiness_now, readiness) = watch::channel(Readiness::default());
-    life.scope
-        .spawn(watch_readiness(pbx.link(), readiness_now, life.clone()));
+    life.scope.spawn(watch_readiness(
+        switch.name(),
+        pbx.link(),
+        readiness_now,
+        life.clone(),
+    ));
     let board = Board::default();
     let (kept, watched, stop) = (board.clone(), live.clone(), life.hard_stop.clone());
     life.scope
         .spawn(async move { kept.keep(&watched, stop).await });
-    let announcing = asterisk.clone();
     let rooms = http::Rooms {
-        announce: Arc::new(move |call| announcing.announce(call)),
+        announce: switch.announcer(),
         services,
         tenants: tenants(books.clone()),
         outbox,
@@ -283,36 +272,143 @@ async fn open_ears(config: &Config) -> Result<Option<Ears>> {
     }
 }
 
-/// Takes calls until the doors close.
-async fn admit(mut server: Server, desk: Arc<Desk>, on: watch::Sender<usize>, life: Life) {
-    loop {
-        let session = tokio::select! {
-            session = server.accept() => session,
-            () = life.soft_stop.cancelled() => return,
-        };
-        match session {
-            Ok(session) => {
-                let (desk, on) = (desk.clone(), on.clone());
-                on.send_modify(|calls| *calls += 1);
-                life.scope.spawn(async move {
-                    let call = CallId(session.id());
-                    // A call that breaks is its own loss: its line closes, the dialplan goes on.
-                    let served = tokio::spawn(async move {
-                        desk.serve(call, audio_socket::line(session)).await;
-                    });
-                    if let Err(error) = served.await {
-                        tracing::error!(%call, "a call broke: {error}");
-                    }
-                    on.send_modify(|calls| *calls -= 1);
-                });
+/// The PBX that is configured, and what is particular to each.
+enum Switch {
+    Asterisk(Arc<Asterisk>),
+    FreeSwitch(Arc<FreeSwitch>),
+}
+
+impl Switch {
+    fn start(config: &Config, figures: &Figures, life: &Life) -> Result<Self> {
+        match (config.asterisk.clone(), config.freeswitch.clone()) {
+            (Some(asterisk), None) => {
+                Ok(Self::Asterisk(Asterisk::start(asterisk, &life.hard_stop)))
             }
-            Err(error) => tracing::warn!("{error}"),
+            (None, Some(freeswitch)) => Ok(Self::FreeSwitch(FreeSwitch::start(
+                freeswitch,
+                Times::default(),
+                figures.strangers.clone(),
+                &life.hard_stop,
+            ))),
+            (None, None) => bail!(
+                "no PBX is configured: add a section `asterisk` or `freeswitch`, or try `hotline demo`"
+            ),
+            (Some(_), Some(_)) => bail!(
+                "two PBXs are configured: keep one of the sections `asterisk` and `freeswitch`; \
+                 for two PBXs run Hotline twice"
+            ),
         }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Asterisk(_) => "Asterisk",
+            Self::FreeSwitch(_) => "FreeSWITCH",
+        }
+    }
+
+    fn pbx(&self) -> Arc<dyn Pbx> {
+        match self {
+            Self::Asterisk(asterisk) => asterisk.clone(),
+            Self::FreeSwitch(freeswitch) => freeswitch.clone(),
+        }
+    }
+
+    /// Returns what takes announcements of calls over HTTP, which only Asterisk's dialplan makes.
+    fn announcer(&self) -> Option<http::Announce> {
+        match self {
+            Self::Asterisk(asterisk) => {
+                let asterisk = asterisk.clone();
+                Some(Arc::new(move |call| asterisk.announce(call)))
+            }
+            Self::FreeSwitch(_) => None,
+        }
+    }
+
+    /// Lets calls in.
+    async fn open_door(&self, config: &Config, entrance: Entrance) -> Result<()> {
+        let in_use =
+            |listen| format!("cannot listen for calls on {listen}: is Hotline running already?");
+        let (max_calls, life) = (config.call.max_calls, entrance.life.clone());
+        match self {
+            Self::Asterisk(_) => {
+                let listen = config.call.listen;
+                let listener = TcpListener::bind(listen)
+                    .await
+                    .with_context(|| in_use(listen))?;
+                tracing::info!(address = %listener.local_addr()?, "listening for calls (AudioSocket)");
+                let limits = audiosocket::server::Config {
+                    calls: max_calls,
+                    ..Default::default()
+                };
+                life.scope
+                    .spawn(entrance.audio_sockets(Server::new(listener, limits)));
+            }
+            Self::FreeSwitch(freeswitch) => {
+                let listen = freeswitch.config().listen;
+                let door = Door::open(freeswitch.clone(), max_calls).await;
+                let door = door.with_context(|| in_use(listen))?;
+                life.scope.spawn(entrance.sockets(door));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where calls come in; open until the doors close.
+struct Entrance {
+    desk: Arc<Desk>,
+    /// Calls that are on.
+    on: watch::Sender<usize>,
+    life: Life,
+}
+
+impl Entrance {
+    async fn audio_sockets(self, mut server: Server) {
+        loop {
+            let session = tokio::select! {
+                session = server.accept() => session,
+                () = self.life.soft_stop.cancelled() => return,
+            };
+            match session {
+                Ok(session) => self.serve(CallId(session.id()), audio_socket::line(session), ()),
+                Err(error) => tracing::warn!("{error}"),
+            }
+        }
+    }
+
+    async fn sockets(self, mut door: Door) {
+        loop {
+            let visitor = tokio::select! {
+                visitor = door.next() => visitor,
+                () = self.life.soft_stop.cancelled() => return,
+            };
+            let Some(Visitor { call, media, place }) = visitor else {
+                return;
+            };
+            self.serve(call, unicast::line(media), place);
+        }
+    }
+
+    /// Gives a call its task, and its place until it is over.
+    fn serve(&self, call: CallId, line: Line, place: impl Send + 'static) {
+        let (desk, on) = (self.desk.clone(), self.on.clone());
+        on.send_modify(|calls| *calls += 1);
+        self.life.scope.spawn(async move {
+            // A call that breaks is its own loss: its line closes, the dialplan goes on.
+            let served = tokio::spawn(async move { desk.serve(call, line).await });
+            if let Err(error) = served.await {
+                tracing::error!(%call, "a call broke: {error}");
+            }
+            on.send_modify(|calls| *calls -= 1);
+            drop(place);
+        });
     }
 }
 
 /// Keeps `/readyz` true: calls can be served while the PBX can be told things and no stop is asked.
 async fn watch_readiness(
+    name: &'static str,
     mut link: watch::Receiver<LinkState>,
     now: watch::Sender<Readiness>,
     life: Life,
@@ -320,10 +416,17 @@ async fn watch_readiness(
     loop {
         let pbx = match &*link.borrow_and_update() {
             LinkState::Ready => None,
-            LinkState::Up => Some("Asterisk is still starting".to_owned()),
+            LinkState::Up => Some(format!("{name} is still starting")),
             LinkState::Down(why) => Some(why.clone()),
         };
-        let remedy = "see that Asterisk runs and `asterisk` in the configuration fits manager.conf";
+        let remedy = match name {
+            "Asterisk" => {
+                "see that Asterisk runs and `asterisk` in the configuration fits manager.conf"
+            }
+            _ => {
+                "see that FreeSWITCH runs and `freeswitch` in the configuration fits event_socket.conf.xml"
+            }
+        };
         let pbx = pbx.map(|why| (why, remedy.to_owned()));
         let closing = life.soft_stop.is_cancelled();
         let closing = closing.then(|| {

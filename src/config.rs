@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::flow::did_you_mean;
-use crate::pbx::asterisk;
+use crate::pbx::{asterisk, freeswitch};
 use crate::{http, send, service, speech, store};
 
 /// Where a configuration file is looked for when none is named.
@@ -32,8 +32,10 @@ pub struct Config {
     pub call: Call,
     /// The HTTP door.
     pub http: http::Config,
-    /// The Asterisk beside us; `hotline serve` needs it.
+    /// The Asterisk beside us; `hotline serve` needs this or `freeswitch`.
     pub asterisk: Option<asterisk::Config>,
+    /// The FreeSWITCH beside us, instead of an Asterisk.
+    pub freeswitch: Option<freeswitch::Config>,
     /// Hearing and speaking.
     pub speech: speech::Config,
     /// How mails leave the house.
@@ -56,6 +58,7 @@ impl Default for Config {
             call: Call::default(),
             http: http::Config::default(),
             asterisk: None,
+            freeswitch: None,
             speech: speech::Config::default(),
             mail: send::Config::default(),
             services: service::Config::default(),

@@ -9,7 +9,7 @@ use audiosocket::stream::Offer;
 use audiosocket::{Frame, FrameReader, FrameWriter, Rate, Session};
 use tokio::sync::watch;
 
-use super::line::{FRAME, FromCaller, Line, LineIn, LineOut};
+use super::line::{FRAME, FromCaller, Line, LineIn, LineOut, Pace};
 use crate::speech::rate::Converter;
 use crate::words::Key;
 
@@ -34,6 +34,7 @@ pub fn line(session: Session) -> Line {
     Line {
         from_caller: Box::new(from_caller),
         to_caller: Box::new(to_caller),
+        pace: Pace::Clock,
     }
 }
 

@@ -1,9 +1,12 @@
 //! What is counted about calls, for `/metrics`.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric as _,
+};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
@@ -22,6 +25,8 @@ pub struct Figures {
     pub late_frames: Counter,
     /// Frames that were skipped or dropped.
     pub lost_frames: Counter,
+    /// Datagrams on calls' ports that came from others than the PBX.
+    pub strangers: Counter,
     /// Times that a caller's voice cut us off.
     pub barge_ins: Counter,
     /// Seconds from the end of the caller's turn, or the key, to the first frame of the answer.
@@ -67,6 +72,7 @@ impl Figures {
             turned_away: Counter::default(),
             late_frames: Counter::default(),
             lost_frames: Counter::default(),
+            strangers: Counter::default(),
             barge_ins: Counter::default(),
             answer_seconds: Histogram::new([
                 0.02, 0.06, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 2.0, 4.0,
@@ -95,12 +101,39 @@ impl Figures {
             f.lost_frames.clone(),
         );
         registry.register(
+            "hotline_datagrams_from_strangers",
+            "Datagrams thrown away, as they did not come from the PBX",
+            f.strangers.clone(),
+        );
+        registry.register(
             "hotline_barge_ins",
             "Prompts cut off by voice",
             f.barge_ins.clone(),
         );
         let help = "Seconds from the caller's turn to the first frame of the answer";
         registry.register("hotline_answer_seconds", help, f.answer_seconds.clone());
+        registry.register_collector(Box::new(Tasks));
         figures
+    }
+}
+
+/// Counts the tasks of this process when it is asked, so that what calls leave behind is seen.
+#[derive(Debug)]
+struct Tasks;
+
+impl Collector for Tasks {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return Ok(());
+        };
+        let tasks = i64::try_from(runtime.metrics().num_alive_tasks()).unwrap_or(i64::MAX);
+        let gauge = ConstGauge::new(tasks);
+        let metric = encoder.encode_descriptor(
+            "hotline_tasks",
+            "Tasks of this process that are alive",
+            None,
+            gauge.metric_type(),
+        )?;
+        gauge.encode(metric)
     }
 }

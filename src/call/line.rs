@@ -17,6 +17,8 @@ pub enum FromCaller {
     Key(Key),
     /// The line is down: the caller hung up, or the PBX took the caller elsewhere.
     Gone,
+    /// The line is down, and the caller is known to be still there: the dialplan has them.
+    Taken,
 }
 
 /// The caller's half of a line.
@@ -36,10 +38,21 @@ pub trait LineOut: Send {
     async fn close(&mut self);
 }
 
+/// What says when a frame is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Our own clock, every 20 ms.
+    Clock,
+    /// The caller's audio: one frame goes back for each that comes.
+    Caller,
+}
+
 /// Both halves.
 pub struct Line {
     /// What comes from the caller.
     pub from_caller: Box<dyn LineIn>,
     /// What goes to the caller.
     pub to_caller: Box<dyn LineOut>,
+    /// What says when a frame is due.
+    pub pace: Pace,
 }

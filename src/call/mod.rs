@@ -10,6 +10,7 @@ mod playout;
 mod recorder;
 mod redact;
 mod task;
+pub mod unicast;
 mod whisper;
 
 pub use desk::{Books, Desk};

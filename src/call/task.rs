@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::figures::Figures;
 use super::house::House;
 use super::journal::{Entry, Journal};
-use super::line::{FRAME, FromCaller, Line, LineIn, LineOut};
+use super::line::{FRAME, FromCaller, Line, LineIn, LineOut, Pace};
 use super::playout::{Number, Playout};
 use super::recorder::Recorder;
 use crate::dialog::{
@@ -104,6 +104,7 @@ impl Task {
         let Line {
             from_caller,
             to_caller,
+            pace,
         } = line;
         let (results, finished) = mpsc::channel(RESULTS);
         let events = house.pbx.follow(call);
@@ -118,6 +119,7 @@ impl Task {
             facts,
             ear,
             to_caller,
+            pace,
             start: Instant::now(),
             began: house.clock.now(),
             house,
@@ -150,6 +152,8 @@ enum Phase {
     Moving,
     /// The PBX was asked to end the call.
     Ending(Outcome, Instant),
+    /// The caller is no longer with us; what they said is still being done.
+    Leaving(Outcome, Instant),
     /// Over.
     Over(Outcome),
 }
@@ -166,6 +170,7 @@ struct Call {
     queues: watch::Receiver<BTreeMap<QueueName, QueueState>>,
     ear: Option<Ear>,
     to_caller: Box<dyn LineOut>,
+    pace: Pace,
     start: Instant,
     began: Timestamp,
     results: mpsc::Sender<Result>,
@@ -215,18 +220,27 @@ impl Call {
             let deadline = self.deadline();
             tokio::select! {
                 biased;
-                tick = clock.tick() => {
+                tick = clock.tick(), if self.pace == Pace::Clock => {
                     if tick.late > LATE {
                         self.figures.late_frames.inc();
                     }
                     self.tick().await;
                 }
                 from = from_caller.next(), if self.line_is_up => match from {
-                    FromCaller::Audio(samples) => self.audio(&samples).await,
+                    FromCaller::Audio(samples) => {
+                        self.audio(&samples).await;
+                        if self.pace == Pace::Caller {
+                            self.tick().await;
+                        }
+                    }
                     FromCaller::Key(key) => self.key(key).await,
                     FromCaller::Gone => {
-                        self.line_is_up = false;
-                        self.line_gone().await;
+                        self.line_is_down(&mut clock);
+                        self.line_gone(Outcome::CallerLeft).await;
+                    }
+                    FromCaller::Taken => {
+                        self.line_is_down(&mut clock);
+                        self.line_gone(Outcome::FellBack).await;
                     }
                 },
                 heard = hear(&mut self.ear) => self.heard(heard).await,
@@ -338,35 +352,40 @@ impl Call {
         }
     }
 
-    async fn line_gone(&mut self) {
+    /// From now on our own clock tells the time.
+    fn line_is_down(&mut self, clock: &mut Clock) {
+        self.line_is_up = false;
+        self.pace = Pace::Clock;
+        *clock = Clock::start();
+    }
+
+    async fn line_gone(&mut self, outcome: Outcome) {
         match self.phase {
             // The PBX took the caller away, as we asked; its answer says whether it arrived.
             // Who has left is waited for until what they said is stored.
-            Phase::Moving | Phase::Over(_) | Phase::Ending(Outcome::CallerLeft, _) => {}
+            Phase::Moving | Phase::Over(_) | Phase::Leaving(..) => {}
             Phase::Ending(outcome, _) => self.phase = Phase::Over(outcome),
             Phase::Talking => {
                 // What was recorded when the caller hung up was meant to be sent.
                 if self.recorder.is_some() {
                     self.end_recording().await;
                 }
-                self.caller_left().await;
+                // What was said before is still sent: the message is being stored, or an order is.
+                let until = Instant::now() + TRANSCRIPTION + GOODBYE;
+                self.phase = Phase::Leaving(outcome, until);
+                self.leave_when_done().await;
             }
         }
-    }
-
-    async fn caller_left(&mut self) {
-        // What was said before is still sent: the message is being stored, or an order is.
-        let until = Instant::now() + TRANSCRIPTION + GOODBYE;
-        self.phase = Phase::Ending(Outcome::CallerLeft, until);
-        self.leave_when_done().await;
     }
 
     /// Ends the call of a caller who has left once nothing of theirs is under way any more.
     async fn leave_when_done(&mut self) {
         let done = self.record_into.is_none() && self.open_orders == 0;
-        if done && matches!(self.phase, Phase::Ending(Outcome::CallerLeft, _)) {
+        if let Phase::Leaving(outcome, _) = self.phase
+            && done
+        {
             self.tell(Event::HungUp).await;
-            self.phase = Phase::Over(Outcome::CallerLeft);
+            self.phase = Phase::Over(outcome);
         }
     }
 
@@ -374,7 +393,7 @@ impl Call {
         match event {
             CallEvent::Key(key) => self.key(key).await,
             CallEvent::HungUp(_) if self.phase == Phase::Talking => {
-                self.line_gone().await;
+                self.line_gone(Outcome::CallerLeft).await;
             }
             CallEvent::Queued(queue) => self.note(Entry::Pbx(format!("in queue {queue}"))),
             CallEvent::AgentAnswered => self.note(Entry::Pbx("an agent answered".to_owned())),
@@ -444,7 +463,7 @@ impl Call {
     }
 
     async fn time(&mut self) {
-        if let Phase::Ending(outcome, _) = self.phase {
+        if let Phase::Ending(outcome, _) | Phase::Leaving(outcome, _) = self.phase {
             self.phase = Phase::Over(outcome);
         } else {
             self.tell(Event::Time).await;
@@ -592,7 +611,7 @@ impl Call {
 
     fn deadline(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Ending(_, until) => Some(until),
+            Phase::Ending(_, until) | Phase::Leaving(_, until) => Some(until),
             Phase::Moving | Phase::Over(_) => None,
             Phase::Talking => self.dialog.deadline().map(|deadline| {
                 let wait = deadline.duration_since(self.began);

@@ -51,6 +51,13 @@ fn announce(
         )
         .remedy("let the PBX announce calls over its manager instead: leave HOTLINE_CURL empty"));
     }
+    let Some(take) = &rooms.announce else {
+        return Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "calls are announced over HTTP by Asterisk only",
+        )
+        .remedy("FreeSWITCH tells who calls on the call's own socket: nothing needs announcing"));
+    };
     let announcement = read(form)?;
     if announcement.did.trim().is_empty() {
         return Err(Problem::bad(
@@ -59,8 +66,7 @@ fn announce(
             "send did=${EXTEN}",
         ));
     }
-    let call = (rooms.announce)(&announcement);
-    Ok(call.to_string())
+    Ok(take(&announcement).to_string())
 }
 
 /// Reads a form; what is not known in it is left out.

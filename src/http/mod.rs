@@ -48,11 +48,14 @@ pub use token::{Token, TokenError};
 /// The longest body, in bytes.
 const BODY: usize = 64 * 1024;
 
+/// Tells the PBX's room about a call that the dialplan announces, and returns the call's id.
+pub type Announce = Arc<dyn Fn(&Announcement) -> CallId + Send + Sync>;
+
 /// What the door asks and tells; the roof fills it in. Cheap to clone.
 #[derive(Clone)]
 pub struct Rooms {
-    /// Tells the PBX's room about a call that the dialplan announces.
-    pub announce: Arc<dyn Fn(&Announcement) -> CallId + Send + Sync>,
+    /// Tells the PBX's room about a call that the dialplan announces, where the PBX's does.
+    pub announce: Option<Announce>,
     /// Callbacks and notices.
     pub services: Arc<Services>,
     /// Who the tenants are.

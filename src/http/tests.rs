@@ -76,7 +76,7 @@ async fn door() -> Door {
     counted.inc();
     registry.register("hotline_tests", "Tests", counted);
     let rooms = Rooms {
-        announce: Arc::new(|_| CallId(uuid::Uuid::from_u128(7))),
+        announce: Some(Arc::new(|_| CallId(uuid::Uuid::from_u128(7)))),
         services,
         tenants,
         outbox,

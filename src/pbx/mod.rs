@@ -5,6 +5,7 @@
 pub mod asterisk;
 pub mod builtin;
 mod followers;
+pub mod freeswitch;
 pub mod news;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use street::pbx::Switch;
 use street::phone::{Call, Phone};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -13,29 +14,24 @@ const PROMISED: Duration = Duration::from_secs(3);
 
 /// Waits until the caller is in the ordinary queue and tells how long that took.
 async fn falls_back(house: &House, call: &Call, since: Instant) -> Duration {
-    let event = house.asterisk.ami().event_from(0, SOON, |block| {
-        block.is_event("QueueCallerJoin") && block.get("Queue") == Some("omstilling")
-    });
-    event.await.unwrap();
+    house.pbx.queue_joined("omstilling", SOON).await.unwrap();
     let took = since.elapsed();
     assert!(call.is_up());
     took
 }
 
-#[tokio::test]
-async fn without_hotline_the_caller_is_in_the_ordinary_queue() {
-    let mut house = open().await;
+pub(crate) async fn without_hotline_the_caller_is_in_the_ordinary_queue(switch: Switch) {
+    let mut house = open(switch).await;
     house.hotline.stop();
     let phone = Phone::new("20304050").unwrap();
     let began = Instant::now();
-    let call = phone.call(house.asterisk.sip(), OPEN).await.unwrap();
+    let call = phone.call(house.pbx.sip(), OPEN).await.unwrap();
     let took = falls_back(&house, &call, began).await;
     assert!(took < PROMISED, "{took:?}");
 }
 
-#[tokio::test]
-async fn killed_in_mid_call_the_caller_is_in_the_ordinary_queue() {
-    let mut house = open().await;
+pub(crate) async fn killed_in_mid_call_the_caller_is_in_the_ordinary_queue(switch: Switch) {
+    let mut house = open(switch).await;
     let phone = Phone::new("20304050").unwrap();
     let call = house.call(&phone, OPEN).await;
     let began = Instant::now();
@@ -44,9 +40,10 @@ async fn killed_in_mid_call_the_caller_is_in_the_ordinary_queue() {
     assert!(took < PROMISED, "{took:?}");
 }
 
-#[tokio::test]
-async fn frozen_in_mid_call_the_guard_ends_it_and_the_caller_is_in_the_ordinary_queue() {
-    let mut house = open_with(|site, mut settings| {
+pub(crate) async fn frozen_in_mid_call_the_guard_ends_it_and_the_caller_is_in_the_ordinary_queue(
+    switch: Switch,
+) {
+    let mut house = open_with(switch, |site, mut settings| {
         settings.guarded = true;
         (site, settings)
     })
@@ -67,9 +64,8 @@ async fn frozen_in_mid_call_the_guard_ends_it_and_the_caller_is_in_the_ordinary_
     house.hotline.ready(SOON).await.unwrap();
 }
 
-#[tokio::test]
-async fn without_an_engine_to_speak_the_caller_is_in_the_ordinary_queue() {
-    let house = open_with(|site, mut settings| {
+pub(crate) async fn without_an_engine_to_speak_the_caller_is_in_the_ordinary_queue(switch: Switch) {
+    let house = open_with(switch, |site, mut settings| {
         settings.hears = false;
         settings.speaks = false;
         (site, settings)
@@ -77,15 +73,16 @@ async fn without_an_engine_to_speak_the_caller_is_in_the_ordinary_queue() {
     .await;
     let phone = Phone::new("20304050").unwrap();
     let began = Instant::now();
-    let call = phone.call(house.asterisk.sip(), OPEN).await.unwrap();
+    let call = phone.call(house.pbx.sip(), OPEN).await.unwrap();
     let took = falls_back(&house, &call, began).await;
     assert!(took < PROMISED, "{took:?}");
 }
 
-#[tokio::test]
-async fn after_a_restart_of_asterisk_the_link_is_back_and_calls_are_served() {
-    let mut house = open().await;
-    house.asterisk.restart().await.unwrap();
+pub(crate) async fn after_a_restart_of_the_pbx_the_link_is_back_and_calls_are_served(
+    switch: Switch,
+) {
+    let mut house = open(switch).await;
+    house.pbx.restart().await.unwrap();
     house.hotline.ready(SOON).await.unwrap();
     let phone = Phone::new("20304050").unwrap();
     let call = house.call(&phone, OPEN).await;
@@ -93,9 +90,8 @@ async fn after_a_restart_of_asterisk_the_link_is_back_and_calls_are_served() {
     house.agent.rings(SOON).await.unwrap();
 }
 
-#[tokio::test]
-async fn garbage_on_every_port_is_logged_and_harms_nobody() {
-    let house = open().await;
+pub(crate) async fn garbage_on_every_port_is_logged_and_harms_nobody(switch: Switch) {
+    let house = open(switch).await;
     let phone = Phone::new("20304050").unwrap();
     let call = house.call(&phone, OPEN).await;
     let ports = [

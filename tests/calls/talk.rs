@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use street::pbx::Switch;
 use street::phone::{Call, Phone};
 use street::{caller, tone};
 
@@ -26,11 +27,10 @@ async fn hears(call: &Call, packets: usize) {
     tokio::time::timeout(SOON, enough).await.unwrap();
 }
 
-#[tokio::test]
-async fn the_bot_is_silent_within_200_ms_when_the_caller_speaks() {
-    let house = open_alone(|site, settings| (site, settings)).await;
+pub(crate) async fn the_bot_is_silent_within_200_ms_when_the_caller_speaks(switch: Switch) {
+    let house = open_alone(switch).await;
     let phone = Phone::new("20304050").unwrap();
-    let call = phone.call(house.asterisk.sip(), OPEN).await.unwrap();
+    let call = phone.call(house.pbx.sip(), OPEN).await.unwrap();
     // In the middle of the greeting.
     hears(&call, 50).await;
     let words = caller::danish("jeg vil gerne tale med borgerservice").unwrap();
@@ -47,15 +47,16 @@ async fn the_bot_is_silent_within_200_ms_when_the_caller_speaks() {
     );
 }
 
-#[tokio::test]
-async fn fifty_calls_at_once_are_all_served_and_their_frames_leave_on_time() {
-    let house = open_alone(|site, settings| (site, settings)).await;
+pub(crate) async fn fifty_calls_at_once_are_all_served_and_their_frames_leave_on_time(
+    switch: Switch,
+) {
+    let house = open_alone(switch).await;
     let phones: Vec<Phone> = (0..50)
         .map(|n| Phone::new(&format!("203040{n:02}")).unwrap())
         .collect();
     let mut calls = Vec::new();
     for phone in &phones {
-        calls.push(phone.dial(house.asterisk.sip(), OPEN).unwrap());
+        calls.push(phone.dial(house.pbx.sip(), OPEN).unwrap());
     }
     for call in &calls {
         call.answered(SOON).await.unwrap();

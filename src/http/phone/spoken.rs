@@ -11,7 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
 use super::{FromPage, Phone, Wish, tell};
-use crate::call::line::{FRAME, FromCaller, Line, LineIn, LineOut};
+use crate::call::line::{FRAME, FromCaller, Line, LineIn, LineOut, Pace};
 use crate::dialog::Playbook;
 use crate::dialog::rehearsal::story::keys_of;
 use crate::pbx::Arrival;
@@ -43,6 +43,7 @@ pub(super) async fn serve(
     let line = Line {
         from_caller: Box::new(Microphone(heard)),
         to_caller: Box::new(Speaker(Some(to_page))),
+        pace: Pace::Clock,
     };
     let mut journal = phone.live.watch();
     let desk = phone.desk.clone();

@@ -23,7 +23,6 @@ use anyhow::{Context as _, Result};
 pub use call::{Call, Happening};
 pub use heard::{Packet, QUIET, Recording};
 pub use rtp::Played;
-pub(crate) use rtp::{Feed, Tap};
 pub use sdp::Codec;
 
 use line::Line;

@@ -1,6 +1,6 @@
 //! What `api` and `bgapi` run, with the answers of the recordings.
 
-use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +17,17 @@ const NO_CHANNEL: &str = "-ERR No such channel!\n";
 /// What the switch would expand, or tear a value apart at.
 const UNSAFE: &[char] = &['$', '{', '}', '\'', '"', '\\', ','];
 
-/// Runs an API command and returns what it prints; jobs have no listener.
-pub(super) async fn run(switch: &Arc<Switch>, listener: Option<&Arc<Listener>>, command: &str) -> String {
+/// Runs an API command and returns what it prints; jobs have no listener. It is boxed, as a command
+/// may ring a telephone whose answer runs a command.
+pub(super) fn run<'a>(
+    switch: &'a Arc<Switch>,
+    listener: Option<&'a Arc<Listener>>,
+    command: &'a str,
+) -> Pin<Box<dyn Future<Output = String> + Send + 'a>> {
+    Box::pin(apply(switch, listener, command))
+}
+
+async fn apply(switch: &Arc<Switch>, listener: Option<&Arc<Listener>>, command: &str) -> String {
     let (name, rest) = command.split_once(' ').unwrap_or((command, ""));
     let words: Vec<&str> = rest.split_whitespace().collect();
     let usage = |usage: &str| {
@@ -197,21 +206,41 @@ pub(super) fn moment(text: &str) -> Option<u64> {
     }
 }
 
-/// Takes `name=value,name=value` apart as the switch does between braces.
+/// Takes `name=value,name=value` apart; a backslash takes a comma's meaning.
 pub(super) fn assignments(text: &str) -> Vec<(String, String)> {
-    let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
-    pairs
-        .map(|(name, value)| (name.trim().to_owned(), value.to_owned()))
-        .collect()
+    let pair = |text: String| {
+        let (name, value) = text.split_once('=')?;
+        Some((name.trim().to_owned(), value.to_owned()))
+    };
+    separated(text, ',').into_iter().filter_map(pair).collect()
+}
+
+/// Separates a text as the switch does: quotes keep a separator, a backslash keeps a quote.
+pub(super) fn separated(text: &str, separator: char) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        let next = characters.peek().copied();
+        let word = match words.last_mut() {
+            Some(word) => word,
+            None => return words,
+        };
+        match (c, next) {
+            ('\\', Some(kept)) if ['\\', '\'', separator].contains(&kept) => {
+                word.push(kept);
+                characters.next();
+            }
+            ('\'', _) => quoted = !quoted,
+            (c, _) if c == separator && !quoted => words.push(String::new()),
+            (c, _) => word.push(c),
+        }
+    }
+    words
 }
 
 /// Looks a name up in a list of pairs.
 pub(super) fn find<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
     let found = pairs.iter().rev().find(|(key, _)| key == name);
     found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
-}
-
-/// Gathers pairs; later ones win.
-pub(super) fn gathered(pairs: &[(String, String)]) -> HashMap<String, String> {
-    pairs.iter().cloned().collect()
 }

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +44,21 @@ pub(super) async fn live(switch: Arc<Switch>, leg: Arc<Leg>, mut context: String
     switch.finish(&leg);
 }
 
+/// Runs one application on a leg that was dialled, and ends the leg with it.
+pub(super) async fn live_in(switch: Arc<Switch>, leg: Arc<Leg>, name: String, data: String) {
+    execute(&switch, &leg, &name, &data).await;
+    match leg.take_turn() {
+        Some(Turn::Transfer { extension, context }) => {
+            arrive(&switch, &leg, &extension, &context);
+            live(switch, leg, context).await;
+        }
+        _ => {
+            switch.hang_up(&leg, "NORMAL_CLEARING", "send_bye");
+            switch.finish(&leg);
+        }
+    }
+}
+
 /// Notes that a leg has come to an extension.
 fn arrive(switch: &Switch, leg: &Leg, extension: &str, context: &str) {
     let mut facts = leg.facts();
@@ -72,21 +88,33 @@ async fn run(switch: &Arc<Switch>, leg: &Arc<Leg>, actions: Vec<Action>) {
         if leg.facts().turn.is_some() {
             return;
         }
+        // Expanding it would hold up more than this leg.
+        if let Some((_, rest)) = action.data.split_once("${msleep(") {
+            let pause = rest.split(')').next().and_then(|pause| pause.parse().ok());
+            tokio::time::sleep(Duration::from_millis(pause.unwrap_or(0))).await;
+        }
         let call = Call { switch, leg, executed: None };
         let data = call.expand(&action.data);
         execute(switch, leg, &action.application, &data).await;
     }
 }
 
-/// Executes one application, told before and after.
-async fn execute(switch: &Arc<Switch>, leg: &Arc<Leg>, name: &str, data: &str) {
-    let id = uuid();
-    leg.set_variable("current_application_data", data);
-    leg.set_variable("current_application", name);
-    tell(switch, leg, Occasion::Execute, (name, data, &id));
-    // Boxed: an extension may be executed within another.
-    Box::pin(apply(switch, leg, name, data)).await;
-    tell(switch, leg, Occasion::Executed, (name, data, &id));
+/// Executes one application, told before and after. It is boxed, as an extension may be executed
+/// within another.
+fn execute<'a>(
+    switch: &'a Arc<Switch>,
+    leg: &'a Arc<Leg>,
+    name: &'a str,
+    data: &'a str,
+) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+    Box::pin(async move {
+        let id = uuid();
+        leg.set_variable("current_application_data", data);
+        leg.set_variable("current_application", name);
+        tell(switch, leg, Occasion::Execute, (name, data, &id));
+        apply(switch, leg, name, data).await;
+        tell(switch, leg, Occasion::Executed, (name, data, &id));
+    })
 }
 
 fn tell(switch: &Switch, leg: &Leg, occasion: Occasion, (name, data, id): (&str, &str, &str)) {
@@ -317,11 +345,11 @@ struct Call<'a> {
 impl Asked for Call<'_> {
     fn expand(&self, text: &str) -> String {
         let value = |name: &str| -> String {
-            if let Some((function, argument)) = name
+            if let Some((function, _)) = name
                 .strip_suffix(')')
                 .and_then(|name| name.split_once('('))
             {
-                return self.function(function, argument);
+                return self.function(function);
             }
             let plain = |name: &str| {
                 let own = self.leg.variable(name);
@@ -350,16 +378,11 @@ impl Asked for Call<'_> {
 }
 
 impl Call<'_> {
-    fn function(&self, name: &str, argument: &str) -> String {
+    fn function(&self, name: &str) -> String {
         match name {
             "module_exists" => "true".to_owned(),
             "strepoch" => clock::epoch().to_string(),
-            "msleep" => {
-                // Short, and nothing else happens on this leg meanwhile.
-                let pause = argument.parse::<u64>().unwrap_or(0).min(200);
-                std::thread::sleep(Duration::from_millis(pause));
-                "+OK".to_owned()
-            }
+            "msleep" => "+OK".to_owned(),
             _ => {
                 self.switch.complain(format!("the dialplan's function {name} is not known"));
                 String::new()

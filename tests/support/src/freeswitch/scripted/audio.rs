@@ -1,5 +1,6 @@
 //! What a leg hears and where what it says goes. Frames are 20 ms of samples; nothing here waits.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::f64::consts::TAU;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -17,8 +18,8 @@ enum Source {
     /// From whoever sends frames: the other leg, or the bot.
     #[default]
     Others,
-    /// A tone for as long as nothing else is set.
-    Tone { frequency: f64, position: u64 },
+    /// A tone, with pauses of silence, for as long as nothing else is set.
+    Tone { frequency: f64, on: u64, off: u64, position: u64 },
     /// A sound, played once.
     Sound {
         samples: Arc<Vec<i16>>,
@@ -81,7 +82,7 @@ impl Audio {
             }
         };
         if let Some(other) = other {
-            other.hear(samples.to_vec(), CONVERSATION);
+            other.hear(at_rate(samples, self.rate, other.rate), CONVERSATION);
         }
     }
 
@@ -92,9 +93,12 @@ impl Audio {
         let mut state = self.state();
         let frame = match &mut state.source {
             Source::Others => state.frames.pop_front(),
-            Source::Tone { frequency, position } => {
+            Source::Tone { frequency, on, off, position } => {
                 let step = TAU * *frequency / rate;
-                let sample = |n: u64| ((step * n as f64).sin() * 0.1 * 32767.0) as i16;
+                let sample = |n: u64| match n % (*on + *off) < *on {
+                    true => ((step * n as f64).sin() * 0.1 * 32767.0) as i16,
+                    false => 0,
+                };
                 let frame = (*position..*position + length as u64).map(sample).collect();
                 *position += length as u64;
                 Some(frame)
@@ -130,7 +134,18 @@ impl Audio {
 
     /// Plays a tone until something else is set.
     pub(super) fn play_tone(&self, frequency: f64) {
-        self.state().source = Source::Tone { frequency, position: 0 };
+        self.play_cadence(frequency, 1.0, 0.0);
+    }
+
+    /// Plays a tone for some seconds and is silent for some, in turn, until something else is set.
+    pub(super) fn play_cadence(&self, frequency: f64, on: f64, off: f64) {
+        let samples = |seconds: f64| (seconds * f64::from(self.rate)) as u64;
+        self.state().source = Source::Tone {
+            frequency,
+            on: samples(on),
+            off: samples(off),
+            position: 0,
+        };
     }
 
     /// Plays a sound once; the receiver turns true when it is over.
@@ -179,5 +194,14 @@ impl Audio {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Changes between the two rates of the telephone as simply as can be.
+fn at_rate(samples: &[i16], from: u32, to: u32) -> Vec<i16> {
+    match from.cmp(&to) {
+        Ordering::Equal => samples.to_vec(),
+        Ordering::Less => samples.iter().flat_map(|&sample| [sample, sample]).collect(),
+        Ordering::Greater => samples.chunks_exact(2).map(|pair| pair[0] / 2 + pair[1] / 2).collect(),
     }
 }

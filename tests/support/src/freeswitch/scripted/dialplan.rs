@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use quick_xml::Reader;
+use quick_xml::{Reader, XmlVersion};
 use quick_xml::events::{BytesStart, Event};
 
 use super::pattern::Pattern;
@@ -238,7 +238,7 @@ fn attributes(start: &BytesStart<'_>) -> Result<HashMap<String, String>, String>
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|error| error.to_string())?;
         let value = attribute
-            .unescape_value()
+            .normalized_value(XmlVersion::Explicit1_0)
             .map_err(|error| error.to_string())?;
         found.insert(attribute.key.as_ref().to_owned(), value.into_owned());
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::api::{self, assignments, find};
+use super::api::{self, assignments, find, separated};
 use super::application;
 use super::clock;
 use super::leg::{self, Birth, Direction, Doing, Leg, Turn};
@@ -169,8 +169,7 @@ pub(super) async fn ring(
         return Err(cause);
     }
     if let Some(command) = dial.get("api_on_answer") {
-        // Boxed: a command may ring in turn.
-        Box::pin(api::run(switch, None, command)).await;
+        api::run(switch, None, command).await;
     }
     Ok(leg)
 }
@@ -190,9 +189,8 @@ fn listens(address: SocketAddr) -> bool {
 
 /// Runs `originate`: rings, and sends the leg where it was to go. Returns its id, or the cause.
 pub(super) async fn originate(switch: &Arc<Switch>, arguments: &str) -> Result<String, String> {
-    let end = arguments.rfind('}').map_or(0, |at| at + 1);
-    let gap = arguments[end..].find(' ').map_or(arguments.len(), |at| end + at);
-    let (dial, rest) = (&arguments[..gap], arguments[gap..].trim().trim_matches('\''));
+    let words = separated(arguments, ' ');
+    let (dial, rest) = words.split_first().ok_or("-USAGE")?;
     let dial = Dial::new(dial);
     for (name, value) in &dial.variables {
         let header = name.starts_with("sip_h_X-Hotline-");
@@ -203,32 +201,33 @@ pub(super) async fn originate(switch: &Arc<Switch>, arguments: &str) -> Result<S
             switch.complain(format!("originate with {name}={value:?}, which the switch would expand"));
         }
     }
-    if rest.is_empty() {
+    if rest.is_empty() || dial.target.is_empty() {
         switch.complain(format!("originate {arguments:?} leads nowhere"));
         return Err("-USAGE".to_owned());
     }
     let leg = ring(switch, &dial, None).await?;
     let id = leg.id.clone();
     leg.facts().doing = Doing::Dialplan;
-    if let Some(action) = rest.strip_prefix('&') {
+    if let [action] = rest
+        && let Some(action) = action.strip_prefix('&')
+    {
         let (name, data) = action.trim_end_matches(')').split_once('(').unwrap_or((action, ""));
         let (name, data) = (name.to_owned(), data.to_owned());
         let runs = application::live_in(Arc::clone(switch), Arc::clone(&leg), name, data);
         switch.runtime.spawn(runs);
         return Ok(id);
     }
-    let words: Vec<&str> = rest.split(' ').collect();
-    match words.as_slice() {
-        [extension, "XML", context] => {
+    match rest {
+        [extension, dialplan, context] if dialplan == "XML" => {
             if !switch.dialplan.knows(context) {
                 switch.complain(format!("originate to the context {context}, which there is not"));
             }
             {
                 let mut facts = leg.facts();
-                facts.destination = (*extension).to_owned();
-                facts.context = (*context).to_owned();
+                facts.destination.clone_from(extension);
+                facts.context.clone_from(context);
             }
-            let runs = application::live(Arc::clone(switch), Arc::clone(&leg), (*context).to_owned());
+            let runs = application::live(Arc::clone(switch), Arc::clone(&leg), context.clone());
             switch.runtime.spawn(runs);
         }
         _ => {

@@ -138,8 +138,16 @@ impl Switch {
         lock(&self.listeners).clone()
     }
 
+    /// Tells an event to everybody who wants it, and keeps it for the test.
+    pub(super) fn emit(&self, event: Event) {
+        let event = self.pass_on(event);
+        if event.name() != "CHANNEL_STATE" {
+            self.kept.told.push(event.as_ref().clone());
+        }
+    }
+
     /// Dates an event and gives it to everybody who wants it.
-    pub(super) fn emit(&self, mut event: Event) {
+    pub(super) fn pass_on(&self, mut event: Event) -> Arc<Event> {
         let now = clock::now();
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         event.set("Core-UUID", self.core.as_str());
@@ -153,9 +161,7 @@ impl Switch {
             listener.give(Arc::clone(&event));
         }
         drop(listeners);
-        if event.name() != "CHANNEL_STATE" {
-            self.kept.told.push(event.as_ref().clone());
-        }
+        event
     }
 
     /// Tells something about a leg.

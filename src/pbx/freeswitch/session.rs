@@ -1,0 +1,320 @@
+//! One call's own connection, which FreeSWITCH makes when the dialplan reaches `socket … async full`:
+//! set up once, read until it ends, and guarded by a watchdog that takes the caller to the ordinary
+//! queue when this process no longer keeps it from doing so.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use freeswitch_esl_tokio::{
+    EslClient, EslConnectOptions, EslEventStream, EslResponse, EventFormat,
+};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::commands::Commands;
+use super::told::{SUBCLASS, Told};
+use super::unicast::{Leaving, Media, Pulse};
+use super::{FreeSwitch, lock};
+use crate::pbx::news::News;
+use crate::pbx::{Arrival, PbxError};
+use crate::words::{CallId, PhoneNumber};
+
+/// Events of one call that may wait to be read.
+const EVENTS: usize = 1024;
+
+/// How long FreeSWITCH tells us what happens after the hang-up.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// How long a connection may take to say whose it is; 1 to 85 ms were measured.
+const INTRODUCTION: Duration = Duration::from_secs(2);
+
+/// How often the watchdog is held off. FreeSWITCH looks twice a second for what is due and counts whole
+/// seconds, so that what is asked for in two happens after 1.0 to 2.5 s.
+const HOLD_OFF: Duration = Duration::from_millis(400);
+
+/// How long a call's task may not have asked for audio until the watchdog is let off.
+const PULSE: Duration = Duration::from_millis(800);
+
+/// One call's connection.
+pub(super) struct Session {
+    call: CallId,
+    commands: Commands,
+    /// Whether the caller is parked with us. Whoever moves them holds it meanwhile, so that the
+    /// watchdog is not set again for a caller who is already somewhere else.
+    parked: Mutex<bool>,
+    /// Where the watchdog takes the caller.
+    fallback: String,
+}
+
+impl Session {
+    /// Runs a quick `api` command on the call's own connection.
+    pub(super) async fn api(&self, command: String) -> Result<String, PbxError> {
+        self.commands.api(command).await
+    }
+
+    /// Sends the caller to a place of the dialplan; from then on the watchdog is theirs to cancel.
+    pub(super) async fn move_to(&self, place: &str) -> Result<(), PbxError> {
+        let mut parked = self.parked.lock().await;
+        let moved = self
+            .api(format!("uuid_transfer {} {place}", self.call))
+            .await;
+        *parked = moved.is_err() && *parked;
+        moved.map(|_| ())
+    }
+
+    /// Hangs up.
+    pub(super) async fn hang_up(&self) -> Result<(), PbxError> {
+        let cause = [("hangup-cause", "NORMAL_CLEARING".to_owned())];
+        self.commands.message("hangup", &cause).await
+    }
+
+    /// Sets the watchdog anew, while the caller is parked with us.
+    async fn hold_off(&self) -> Result<(), PbxError> {
+        let parked = self.parked.lock().await;
+        if *parked {
+            self.api(format!("sched_del {}", self.call)).await?;
+            self.set_watchdog().await?;
+        }
+        Ok(())
+    }
+
+    async fn set_watchdog(&self) -> Result<(), PbxError> {
+        let order = format!("sched_transfer +2 {} {}", self.call, self.fallback);
+        self.api(order).await.map(|_| ())
+    }
+}
+
+/// Sets up a connection that FreeSWITCH has made and returns the call's audio.
+///
+/// # Errors
+/// When this is no FreeSWITCH, or the call cannot be served. The connection is then closed, and the
+/// dialplan goes on with the caller.
+pub(super) async fn admit(
+    house: &Arc<FreeSwitch>,
+    stream: TcpStream,
+    peer: SocketAddr,
+) -> Result<(CallId, Media), String> {
+    let told = |what: &'static str| move |error: PbxError| format!("{what}: {error}");
+    stream
+        .set_nodelay(true)
+        .map_err(|error| error.to_string())?;
+    let here = stream.local_addr().map_err(|error| error.to_string())?.ip();
+    let options = EslConnectOptions::new().with_event_queue_size(EVENTS);
+    let (client, events) = EslClient::accept_outbound_stream_with_options(stream, options);
+    let commands = Commands::new(client);
+    let introduced = commands.run("connect".to_owned(), |client| async move {
+        client.connect_session().await
+    });
+    let channel = match tokio::time::timeout(INTRODUCTION, introduced).await {
+        Ok(channel) => channel.map_err(told("no FreeSWITCH"))?,
+        Err(_) => {
+            return Err(format!(
+                "no FreeSWITCH: nothing was said within {INTRODUCTION:?}"
+            ));
+        }
+    };
+    let call = identify(&channel)?;
+    let rate = rate(&channel)?;
+    let arrival = arrival(&channel);
+    listen(&commands).await.map_err(told("the call's events"))?;
+
+    let (leaving, closes) = (Leaving::default(), CancellationToken::new());
+    let media = Media::open(
+        here,
+        peer.ip(),
+        rate,
+        leaving.clone(),
+        house.strangers.clone(),
+        closes.clone(),
+    );
+    let mut media = media
+        .await
+        .map_err(|error| format!("no port for audio: {error}"))?;
+    let port = media.port().map_err(|error| error.to_string())?;
+    let session = Arc::new(Session {
+        call,
+        commands,
+        parked: Mutex::new(true),
+        fallback: format!("fallback XML {}", house.config.contexts.fallback),
+    });
+    unicast(&session.commands, peer.ip(), here, port)
+        .await
+        .map_err(told("unicast"))?;
+    session.set_watchdog().await.map_err(told("the watchdog"))?;
+    media.begin().await?;
+    lock(&house.calls).arrive(call, arrival, Arc::clone(&session), Instant::now());
+    tokio::spawn(guard(
+        Arc::clone(&session),
+        media.pulse(),
+        leaving.clone(),
+        closes.clone(),
+    ));
+    tokio::spawn(attend(Arc::clone(house), session, events, leaving, closes));
+    Ok((call, media))
+}
+
+/// Returns the call's id, which is the channel's.
+fn identify(channel: &EslResponse) -> Result<CallId, String> {
+    let id = channel.header("Unique-ID").unwrap_or_default();
+    let id = Uuid::parse_str(id).map_err(|_| "no FreeSWITCH: it names no channel".to_owned())?;
+    let is = |name: &str, value: &str| channel.header(name) == Some(value);
+    if !is("Socket-Mode", "async") || !is("Control", "full") {
+        return Err(
+            "the dialplan's `socket` lacks its options: write `socket HOST:PORT async full`"
+                .to_owned(),
+        );
+    }
+    Ok(CallId(id))
+}
+
+/// Returns the samples per second of what FreeSWITCH reads from the caller.
+fn rate(channel: &EslResponse) -> Result<u32, String> {
+    let rate = channel.header("Channel-Read-Codec-Rate").unwrap_or("none");
+    match rate.parse() {
+        Ok(rate @ (8_000 | 16_000 | 48_000)) => Ok(rate),
+        _ => Err(format!(
+            "the caller's codec has a rate of {rate} Hz, and 8000, 16000 and 48000 are served: \
+             pin the codec in the dialplan, such as absolute_codec_string=PCMA@8000h@20i"
+        )),
+    }
+}
+
+/// Returns who calls, as the channel says it.
+fn arrival(channel: &EslResponse) -> Arrival {
+    let text = |name: &str| {
+        let value = channel.header(name).map(str::trim).unwrap_or_default();
+        (!value.is_empty() && value != "unknown").then(|| value.to_owned())
+    };
+    let caller = text("variable_hotline_caller").or_else(|| text("Caller-Caller-ID-Number"));
+    Arrival {
+        did: text("variable_hotline_did")
+            .or_else(|| text("Caller-Destination-Number"))
+            .unwrap_or_default(),
+        caller: caller.and_then(|number| PhoneNumber::parse(&number).ok()),
+        name: text("Caller-Caller-ID-Name"),
+        language: text("variable_hotline_language").or_else(|| text("variable_default_language")),
+        channel: text("Channel-Name").unwrap_or_default(),
+        purpose: text("variable_hotline_purpose"),
+    }
+}
+
+/// Asks for the call's events, and for those that are told when it is over.
+async fn listen(commands: &Commands) -> Result<(), PbxError> {
+    commands
+        .run("myevents".to_owned(), |client| async move {
+            client.myevents(EventFormat::Plain).await
+        })
+        .await?;
+    let more = format!("CUSTOM callcenter::info {SUBCLASS}");
+    commands
+        .run("event".to_owned(), move |client| async move {
+            client.subscribe_events_raw(EventFormat::Plain, &more).await
+        })
+        .await?;
+    commands
+        .run("divert_events".to_owned(), |client| async move {
+            client.divert_events(true).await
+        })
+        .await?;
+    commands
+        .run("linger".to_owned(), |client| async move {
+            client.linger(Some(LINGER)).await
+        })
+        .await
+}
+
+/// Has the audio sent to our port, once: a second time in the same park would not work.
+async fn unicast(
+    commands: &Commands,
+    there: IpAddr,
+    here: IpAddr,
+    port: u16,
+) -> Result<(), PbxError> {
+    let headers = [
+        ("local-ip", there.to_string()),
+        ("local-port", "0".to_owned()),
+        ("remote-ip", here.to_string()),
+        ("remote-port", port.to_string()),
+        ("transport", "udp".to_owned()),
+    ];
+    commands.message("unicast", &headers).await
+}
+
+/// Holds the watchdog off for as long as the call's own task asks for audio.
+async fn guard(session: Arc<Session>, pulse: Pulse, leaving: Leaving, closes: CancellationToken) {
+    let mut ticks = tokio::time::interval(HOLD_OFF);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = leaving.hung_up.cancelled() => return,
+            () = leaving.taken.cancelled() => return,
+            () = closes.cancelled() => return,
+        }
+        if !pulse.is_felt(PULSE) {
+            tracing::error!(call = %session.call, "a call is not attended to, its watchdog is let off");
+            return;
+        }
+        match session.hold_off().await {
+            Ok(()) => {}
+            Err(PbxError::NoSuchCall | PbxError::NotConnected(_)) => return,
+            Err(error) => {
+                tracing::warn!(call = %session.call, "the watchdog was not held off: {error}")
+            }
+        }
+    }
+}
+
+/// Reads the call's events until the connection ends, or nobody serves the call any more.
+async fn attend(
+    house: Arc<FreeSwitch>,
+    session: Arc<Session>,
+    mut events: EslEventStream,
+    leaving: Leaving,
+    closes: CancellationToken,
+) {
+    let call = session.call;
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            () = closes.cancelled() => break,
+        };
+        match event {
+            Some(Ok(event)) => {
+                if let Some(told) = Told::read(&event) {
+                    hear(&house, call, told, &leaving);
+                }
+            }
+            Some(Err(error)) => {
+                tracing::warn!(%call, lost = session.commands.lost(), "events of a call were lost: {error}");
+            }
+            None => break,
+        }
+    }
+    // Where FreeSWITCH ended the connection by itself, the channel is gone with it.
+    if !closes.is_cancelled() {
+        leaving.hung_up.cancel();
+    }
+    session.commands.close().await;
+    lock(&house.calls).part(call, Instant::now());
+}
+
+/// Takes one event of a call's own connection.
+fn hear(house: &FreeSwitch, call: CallId, told: Told, leaving: &Leaving) {
+    match told {
+        Told::Key { call: whose, .. } if whose == call => lock(&house.calls).told(&told),
+        Told::HungUp { call: whose, .. } if whose == call => {
+            leaving.hung_up.cancel();
+            house.news.tell(News::Event(Arc::new(told)));
+        }
+        Told::Unparked(whose) if whose == call => leaving.taken.cancel(),
+        Told::Queued { .. } | Told::Bridged { .. } | Told::WentOn { .. } => {
+            house.news.tell(News::Event(Arc::new(told)));
+        }
+        // The link of our own tells the rest.
+        _ => {}
+    }
+}

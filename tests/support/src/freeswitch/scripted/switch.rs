@@ -331,11 +331,13 @@ impl Switch {
         if let Some(call) = &leg.call
             && how.starts_with("send_")
         {
-            let inbound = leg.facts().direction == Direction::Inbound;
-            let _ = match inbound && !answered {
-                true => call.refuse(code(cause)),
-                false => call.hang_up(),
-            };
+            // A telephone that has just been answered cannot be refused any more.
+            let refused = leg.facts().direction == Direction::Inbound
+                && !answered
+                && call.refuse(code(cause)).is_ok();
+            if !refused {
+                let _ = call.hang_up();
+            }
         }
     }
 

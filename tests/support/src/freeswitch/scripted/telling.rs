@@ -1,8 +1,6 @@
 //! What legs tell about themselves: the recorded event for the occasion, with this leg's ids, times,
 //! numbers and variables in the places of the recorded ones.
 
-use std::sync::Arc;
-
 use super::clock;
 use super::event::Event;
 use super::leg::{Direction, Doing, Facts, Leg};
@@ -278,32 +276,11 @@ fn written(moment: u64, recorded: &str) -> String {
 }
 
 fn quoted(facts: &Facts, recorded: &str) -> String {
-    let (number, called) = match facts.direction {
-        Direction::Inbound => (&facts.number, &facts.destination),
-        Direction::Outbound => (&facts.number, &facts.destination),
-    };
+    let (number, called) = (&facts.number, &facts.destination);
     recorded
         .replace(NUMBER, number)
         .replace(CALLED, called)
         .replace(NAME, &facts.display)
         .replace("<sip:9000@", &format!("<sip:{called}@"))
         .replace("<sip:9001@", &format!("<sip:{called}@"))
-}
-
-/// Makes an event of the call centre: about a leg when it is given, else about itself alone.
-pub(super) fn callcenter(
-    leg: Option<&Arc<Leg>>,
-    place: Place,
-    about: &[(&str, &str)],
-) -> Event {
-    match leg {
-        Some(leg) => at(leg, place, about),
-        None => {
-            let mut event = recorded::shape(place).as_ref().clone();
-            for (name, value) in about {
-                event.set(name, *value);
-            }
-            event
-        }
-    }
 }

@@ -91,7 +91,11 @@ impl Phone {
 
     /// Makes a phone on a port of its own choice; 0 takes a free one.
     pub(crate) fn on_port(number: &str, port: u16) -> Result<Self> {
-        Self::open(UdpSocket::bind((Ipv4Addr::LOCALHOST, port))?, number, Codec::Alaw)
+        Self::open(
+            UdpSocket::bind((Ipv4Addr::LOCALHOST, port))?,
+            number,
+            Codec::Alaw,
+        )
     }
 
     fn open(socket: UdpSocket, number: &str, codec: Codec) -> Result<Self> {

@@ -18,14 +18,19 @@ async fn talk(bot: &mut Bot, mut goes_on: impl FnMut() -> bool) {
             return;
         }
         bot.hear().await;
-        let bytes: Vec<u8> = frame.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        let bytes: Vec<u8> = frame
+            .iter()
+            .flat_map(|sample| sample.to_le_bytes())
+            .collect();
         bot.speak(&bytes).await;
     }
 }
 
 fn samples(datagram: &[u8]) -> Vec<i16> {
     let pairs = datagram.chunks_exact(2);
-    pairs.map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
+    pairs
+        .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
+        .collect()
 }
 
 #[tokio::test]
@@ -37,20 +42,38 @@ async fn the_answer_to_connect_has_the_headers_that_were_recorded() {
     let session = recorded::session("outbound-call");
     let recorded = session.first().unwrap();
     let names = |head: &str, variables: bool| -> Vec<String> {
-        let lines = head.lines().map(|line| line.split(": ").next().unwrap().to_owned());
-        lines.filter(|name| name.starts_with("variable_") == variables).collect()
+        let lines = head
+            .lines()
+            .map(|line| line.split(": ").next().unwrap().to_owned());
+        lines
+            .filter(|name| name.starts_with("variable_") == variables)
+            .collect()
     };
     assert_eq!(names(&said.head, false), names(&recorded.head, false));
     let ours: BTreeSet<_> = names(&said.head, true).into_iter().collect();
     let theirs: BTreeSet<_> = names(&recorded.head, true).into_iter().collect();
     let missing: Vec<_> = theirs.difference(&ours).collect();
     let surplus: Vec<_> = ours.difference(&theirs).collect();
-    assert!(missing.is_empty() && surplus.is_empty(), "missing {missing:?}, surplus {surplus:?}");
+    assert!(
+        missing.is_empty() && surplus.is_empty(),
+        "missing {missing:?}, surplus {surplus:?}"
+    );
     for name in [
-        "Caller-Caller-ID-Name", "Caller-Caller-ID-Number", "Caller-Destination-Number",
-        "Channel-Name", "Call-Direction", "Answer-State", "Channel-State", "variable_read_rate",
-        "variable_sip_from_uri", "variable_hangup_after_bridge", "variable_current_application",
-        "variable_socket_host", "Reply-Text", "Socket-Mode", "Control",
+        "Caller-Caller-ID-Name",
+        "Caller-Caller-ID-Number",
+        "Caller-Destination-Number",
+        "Channel-Name",
+        "Call-Direction",
+        "Answer-State",
+        "Channel-State",
+        "variable_read_rate",
+        "variable_sip_from_uri",
+        "variable_hangup_after_bridge",
+        "variable_current_application",
+        "variable_socket_host",
+        "Reply-Text",
+        "Socket-Mode",
+        "Control",
     ] {
         assert_eq!(said.get(name), recorded.get(name), "{name}");
     }
@@ -71,24 +94,40 @@ async fn a_call_that_the_caller_ends_is_told_in_the_recorded_order_with_the_reco
     bot.unicast().await;
     call.press_all("15#").await.unwrap();
     for digit in ["1", "5", "#"] {
-        assert_eq!(bot.client.event("DTMF").await.get("DTMF-Digit"), Some(digit));
+        assert_eq!(
+            bot.client.event("DTMF").await.get("DTMF-Digit"),
+            Some(digit)
+        );
     }
-    let rate = bot.client.api(&format!("uuid_getvar {} read_rate", bot.id)).await;
+    let rate = bot
+        .client
+        .api(&format!("uuid_getvar {} read_rate", bot.id))
+        .await;
     assert_eq!(rate, "8000");
     call.hang_up().unwrap();
-    let recorded: Vec<Event> = recorded::events("outbound-call").into_iter().skip(3).collect();
+    let recorded: Vec<Event> = recorded::events("outbound-call")
+        .into_iter()
+        .skip(3)
+        .collect();
     for expected in &recorded {
         let told = bot.client.next_event().await;
         assert_eq!(kind(&told), kind(expected));
         let names = |event: &Event| -> Vec<String> {
             let names = event.headers().iter().map(|(name, _)| name.clone());
-            names.filter(|name| !name.starts_with("variable_")).collect()
+            names
+                .filter(|name| !name.starts_with("variable_"))
+                .collect()
         };
         assert_eq!(names(&told), names(expected), "{}", kind(expected));
         assert_eq!(told.get("Hangup-Cause"), Some("NORMAL_CLEARING"));
         assert_eq!(told.get("Unique-ID"), Some(bot.id.as_str()));
         let disposition = "variable_sip_hangup_disposition";
-        assert_eq!(told.get(disposition), expected.get(disposition), "{}", kind(expected));
+        assert_eq!(
+            told.get(disposition),
+            expected.get(disposition),
+            "{}",
+            kind(expected)
+        );
     }
     let complete = recorded.last().unwrap();
     assert_eq!(complete.name(), "CHANNEL_HANGUP_COMPLETE");
@@ -98,7 +137,10 @@ async fn a_call_that_the_caller_ends_is_told_in_the_recorded_order_with_the_reco
     let began = Instant::now();
     let last = bot.client.message().await.unwrap();
     assert_eq!(last.get("Content-Disposition"), Some("disconnect"));
-    assert!(began.elapsed() > Duration::from_millis(900), "it lingers for a second");
+    assert!(
+        began.elapsed() > Duration::from_millis(900),
+        "it lingers for a second"
+    );
     assert!(bot.client.message().await.is_none());
     assert_eq!(stage.scripted.channels().unwrap(), 0);
 }
@@ -161,11 +203,17 @@ async fn while_the_callers_phone_is_silent_the_bot_gets_filled_frames_at_the_sam
 async fn a_bot_that_hangs_up_ends_the_call_at_the_phone() {
     let stage = Stage::set().await;
     let (call, mut bot) = stage.bot().await;
-    let reply = bot.client.say("sendmsg\ncall-command: hangup\nhangup-cause: NORMAL_CLEARING").await;
+    let reply = bot
+        .client
+        .say("sendmsg\ncall-command: hangup\nhangup-cause: NORMAL_CLEARING")
+        .await;
     assert_eq!(reply.get("Reply-Text"), Some("+OK"));
     assert_eq!(call.ended(SOON).await.unwrap(), Happening::OtherHungUp);
     let told = bot.client.event("CHANNEL_HANGUP_COMPLETE").await;
-    assert_eq!(told.get("variable_sip_hangup_disposition"), Some("send_bye"));
+    assert_eq!(
+        told.get("variable_sip_hangup_disposition"),
+        Some("send_bye")
+    );
 }
 
 #[tokio::test]
@@ -176,7 +224,10 @@ async fn a_bot_whose_connection_closes_leaves_the_caller_to_the_dialplan() {
     call.hear_tone(HOLD_TONE, SOON).await.unwrap();
     assert!(call.is_up());
     stage.scripted.queue_joined("support", SOON).await.unwrap();
-    assert_eq!(stage.scripted.log(), ["NOTICE the bot is gone, on to the queue"]);
+    assert_eq!(
+        stage.scripted.log(),
+        ["NOTICE the bot is gone, on to the queue"]
+    );
 }
 
 #[tokio::test]
@@ -192,12 +243,17 @@ async fn without_a_bot_the_dialplan_goes_on_at_once() {
 #[tokio::test]
 async fn a_transfer_to_the_queue_goes_as_recorded_and_the_connection_stays() {
     let stage = Stage::set().await;
-    stage.agent.set_answering(street::phone::Answering::ByHand);
     let (call, mut bot) = stage.bot().await;
     bot.unicast().await;
-    let set = bot.client.api(&format!("uuid_setvar {} hotline_wish tax", bot.id)).await;
+    let set = bot
+        .client
+        .api(&format!("uuid_setvar {} hotline_wish tax", bot.id))
+        .await;
     assert_eq!(set, "+OK\n");
-    let moved = bot.client.api(&format!("uuid_transfer {} 9200 XML default", bot.id)).await;
+    let moved = bot
+        .client
+        .api(&format!("uuid_transfer {} 9200 XML default", bot.id))
+        .await;
     assert_eq!(moved, "+OK\n");
     let mut told = Vec::new();
     let mut next = async |until: &str| loop {
@@ -241,9 +297,15 @@ async fn a_watchdog_that_is_not_put_off_moves_the_caller_within_its_time() {
     while began.elapsed() < Duration::from_secs(3) {
         assert_eq!(bot.client.api(&order).await, "+OK\n");
         tokio::time::sleep(Duration::from_millis(400)).await;
-        assert_eq!(bot.client.api(&format!("sched_del {}", bot.id)).await, "+OK Deleted: 1\n");
+        assert_eq!(
+            bot.client.api(&format!("sched_del {}", bot.id)).await,
+            "+OK Deleted: 1\n"
+        );
     }
-    assert_eq!(bot.client.api(&format!("sched_del {}", bot.id)).await, "+OK Deleted: 0\n");
+    assert_eq!(
+        bot.client.api(&format!("sched_del {}", bot.id)).await,
+        "+OK Deleted: 0\n"
+    );
     assert_eq!(bot.client.api(&order).await, "+OK\n");
     let armed = Instant::now();
     bot.client.event("CHANNEL_UNPARK").await;
@@ -259,9 +321,15 @@ async fn a_slow_command_holds_back_what_its_connection_is_told() {
     call.answered(SOON).await.unwrap();
     bot.client.write("api msleep 700\n\napi strepoch\n\n").await;
     call.press_all("1").await.unwrap();
-    assert_eq!(bot.client.event("CHANNEL_PARK").await.name(), "CHANNEL_PARK");
-    let answers = [bot.client.message().await.unwrap(), bot.client.message().await.unwrap()];
-    assert!(answers.iter().all(|answer| answer.get("Content-Type") == Some("api/response")));
+    let answers = [
+        bot.client.message().await.unwrap(),
+        bot.client.message().await.unwrap(),
+    ];
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.get("Content-Type") == Some("api/response"))
+    );
     assert_eq!(bot.client.next_event().await.name(), "DTMF");
     assert_eq!(stage.scripted.take_complaints().len(), 1);
 }

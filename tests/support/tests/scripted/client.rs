@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use street::freeswitch::scripted::recorded::{self, Message};
 use street::freeswitch::scripted::{Event, Plan, Scripted};
-use street::phone::{Call, Caller, Phone};
+use street::phone::{Answering, Call, Caller, Phone};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
@@ -60,7 +60,10 @@ impl Client {
         let mut client = Self::knock(scripted).await;
         client.message().await.unwrap();
         let reply = client.say(&format!("auth {}", scripted.password())).await;
-        assert_eq!(reply.head, "Content-Type: command/reply\nReply-Text: +OK accepted");
+        assert_eq!(
+            reply.head,
+            "Content-Type: command/reply\nReply-Text: +OK accepted"
+        );
         if !events.is_empty() {
             client.say(&format!("event plain {events}")).await;
         }
@@ -88,7 +91,11 @@ impl Client {
     /// Runs an `api` and returns what it prints.
     pub(crate) async fn api(&mut self, command: &str) -> String {
         let reply = self.say(&format!("api {command}")).await;
-        assert_eq!(reply.get("Content-Type"), Some("api/response"), "{command}: {reply:?}");
+        assert_eq!(
+            reply.get("Content-Type"),
+            Some("api/response"),
+            "{command}: {reply:?}"
+        );
         reply.body
     }
 
@@ -136,14 +143,18 @@ impl Client {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), read).await.expect("nothing came")
+        tokio::time::timeout(Duration::from_secs(10), read)
+            .await
+            .expect("nothing came")
     }
 
     /// Takes whole messages from what was received.
     fn split(&mut self) {
         while let Some(end) = self.received.windows(2).position(|pair| pair == b"\n\n") {
             let head = String::from_utf8_lossy(&self.received[..end]).into_owned();
-            let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("Content-Length: "));
             let whole = end + 2 + length.map_or(0, |length| length.parse().unwrap());
             if self.received.len() < whole {
                 return;
@@ -187,7 +198,7 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) async fn set() -> Self {
         let door = Door::open().await;
-        let agent = Phone::new("a1").unwrap();
+        let agent = Phone::new("a1").unwrap().answering(Answering::ByHand);
         let plan = Plan::bare()
             .dialplan(&recorded_dialplan(door.port()))
             .agent("a1@default", agent.port())
@@ -203,7 +214,9 @@ impl Stage {
     /// Dials as the caller of the recordings.
     pub(crate) fn dial(&self, number: &str) -> Call {
         let name = Caller::new().name("Søren Ærø");
-        self.caller.dial_as(self.scripted.sip(), number, &name).unwrap()
+        self.caller
+            .dial_as(self.scripted.sip(), number, &name)
+            .unwrap()
     }
 
     /// Lets the caller reach the bot; the bot says what every bot says first.
@@ -219,7 +232,10 @@ impl Stage {
             "linger 1",
         ] {
             let reply = client.say(command).await;
-            assert!(reply.get("Reply-Text").unwrap().starts_with("+OK"), "{command}: {reply:?}");
+            assert!(
+                reply.get("Reply-Text").unwrap().starts_with("+OK"),
+                "{command}: {reply:?}"
+            );
         }
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         (call, Bot { client, id, socket })

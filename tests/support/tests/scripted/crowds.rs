@@ -10,7 +10,10 @@ use crate::client::{Client, SOON, Stage};
 #[tokio::test]
 async fn a_crowd_of_callers_reaches_the_bot_and_each_has_audio_both_ways() {
     let stage = Stage::set().await;
-    let crowd = stage.scripted.crowd(10, 4_520_000_000, "9001", &[1000; 160]).unwrap();
+    let crowd = stage
+        .scripted
+        .crowd(10, 4_520_000_000, "9001", &[1000; 160])
+        .unwrap();
     let mut bots = HashMap::new();
     for _ in 0..10 {
         let mut client = stage.door.call().await;
@@ -39,14 +42,22 @@ async fn a_crowd_of_callers_reaches_the_bot_and_each_has_audio_both_ways() {
         }
     }
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(crowd.heard().iter().all(|&heard| heard == 5), "{:?}", crowd.heard());
+    assert!(
+        crowd.heard().iter().all(|&heard| heard == 5),
+        "{:?}",
+        crowd.heard()
+    );
     crowd.press(0, '7');
     crowd.hang_up_all();
     let pressed = &crowd.ids()[0];
     for (client, _) in bots.values_mut() {
         let event = client.event("CHANNEL_HANGUP_COMPLETE").await;
         let dialed = event.get("variable_digits_dialed");
-        let expected = if event.get("Unique-ID") == Some(pressed) { "7" } else { "none" };
+        let expected = if event.get("Unique-ID") == Some(pressed) {
+            "7"
+        } else {
+            "none"
+        };
         assert_eq!(dialed, Some(expected));
     }
     assert_eq!(crowd.up(), 0);
@@ -55,7 +66,10 @@ async fn a_crowd_of_callers_reaches_the_bot_and_each_has_audio_both_ways() {
 #[tokio::test]
 async fn a_wideband_call_has_datagrams_of_twice_the_size() {
     let stage = Stage::set().await;
-    let _crowd = stage.scripted.crowd_at(16_000, 1, 4_520_000_000, "9001", &[]).unwrap();
+    let _crowd = stage
+        .scripted
+        .crowd_at(16_000, 1, 4_520_000_000, "9001", &[])
+        .unwrap();
     let mut client = stage.door.call().await;
     let connected = client.say("connect").await;
     assert_eq!(connected.get("variable_read_rate"), Some("16000"));

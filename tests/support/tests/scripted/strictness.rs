@@ -8,8 +8,14 @@ use street::phone::Phone;
 
 use crate::client::{Client, SOON, Stage};
 
-/// Asserts that there is exactly one complaint and that it holds a text.
-fn complains(scripted: &Scripted, text: &str) {
+/// Waits for a complaint, and asserts that it is the only one and holds a text.
+async fn complains(scripted: &Scripted, text: &str) {
+    let come = async {
+        while scripted.complaints().is_empty() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let _ = tokio::time::timeout(SOON, come).await;
     let complaints = scripted.take_complaints();
     assert_eq!(complaints.len(), 1, "{text}: {complaints:?}");
     assert!(complaints[0].contains(text), "{text}: {complaints:?}");
@@ -33,13 +39,22 @@ async fn commands_that_no_client_should_say_are_complained_of_one_by_one() {
         ("linger", "dialplan's socket"),
         ("connect", "dialplan's socket"),
         ("resume", "throws callers out"),
-        ("myevents 00000000-0000-4000-8000-000000000000", "no channel"),
-        ("sendmsg 00000000-0000-4000-8000-000000000000\ncall-command: hangup", "no channel"),
+        (
+            "myevents 00000000-0000-4000-8000-000000000000",
+            "no channel",
+        ),
+        (
+            "sendmsg 00000000-0000-4000-8000-000000000000\ncall-command: hangup",
+            "no channel",
+        ),
         ("api callcenter_config nonsense", "no recording"),
-        ("api callcenter_config agent set status a1@default 'Nonsense'", "no status"),
+        (
+            "api callcenter_config agent set status a1@default 'Nonsense'",
+            "no status",
+        ),
     ] {
         client.say(command).await;
-        complains(&stage.scripted, complaint);
+        complains(&stage.scripted, complaint).await;
     }
 }
 
@@ -47,15 +62,36 @@ async fn commands_that_no_client_should_say_are_complained_of_one_by_one() {
 async fn variables_that_the_switch_would_expand_or_take_apart_are_complained_of() {
     let stage = Stage::set().await;
     let (_call, mut bot) = stage.bot().await;
-    for value in ["${uuid}", "a{b", "a}b", "it's", "say \"no\"", "back\\slash", "a,b", "a\u{7}b"] {
-        bot.client.api(&format!("uuid_setvar {} hotline_caller {value}", bot.id)).await;
-        complains(&stage.scripted, "expand");
+    for value in [
+        "${uuid}",
+        "a{b",
+        "a}b",
+        "it's",
+        "say \"no\"",
+        "back\\slash",
+        "a,b",
+        "a\u{7}b",
+    ] {
+        bot.client
+            .api(&format!("uuid_setvar {} hotline_caller {value}", bot.id))
+            .await;
+        complains(&stage.scripted, "expand").await;
     }
-    bot.client.api(&format!("uuid_setvar {} hotline_caller Søren Ærø (ukendt)", bot.id)).await;
-    let value = bot.client.api(&format!("uuid_getvar {} hotline_caller", bot.id)).await;
+    bot.client
+        .api(&format!(
+            "uuid_setvar {} hotline_caller Søren Ærø (ukendt)",
+            bot.id
+        ))
+        .await;
+    let value = bot
+        .client
+        .api(&format!("uuid_getvar {} hotline_caller", bot.id))
+        .await;
     assert_eq!(value, "Søren Ærø (ukendt)");
-    bot.client.api(&format!("uuid_setvar {} socket_resume true", bot.id)).await;
-    complains(&stage.scripted, "out of the queue");
+    bot.client
+        .api(&format!("uuid_setvar {} socket_resume true", bot.id))
+        .await;
+    complains(&stage.scripted, "out of the queue").await;
 }
 
 #[tokio::test]
@@ -63,12 +99,21 @@ async fn transfers_to_places_that_are_not_there_are_complained_of() {
     let stage = Stage::set().await;
     let (_call, mut bot) = stage.bot().await;
     for (command, complaint) in [
-        (format!("sched_transfer +60 {} 9200 XML nowhere", bot.id), "no context"),
-        (format!("sched_transfer +60 {} 9200", bot.id), "names no dialplan"),
-        (format!("uuid_transfer {} 9200 XML nowhere", bot.id), "no context"),
+        (
+            format!("sched_transfer +60 {} 9200 XML nowhere", bot.id),
+            "no context",
+        ),
+        (
+            format!("sched_transfer +60 {} 9200", bot.id),
+            "names no dialplan",
+        ),
+        (
+            format!("uuid_transfer {} 9200 XML nowhere", bot.id),
+            "no context",
+        ),
     ] {
         bot.client.api(&command).await;
-        complains(&stage.scripted, complaint);
+        complains(&stage.scripted, complaint).await;
     }
 }
 
@@ -77,13 +122,19 @@ async fn originates_with_what_nobody_knows_are_complained_of() {
     let stage = Stage::set().await;
     let mut client = Client::login(&stage.scripted, "BACKGROUND_JOB").await;
     for (order, complaint) in [
-        ("{origination_uiud=1}sofia/gateway/nosuch/1 &park()", "origination_uiud"),
-        ("{hotline_caller=${x}}sofia/gateway/nosuch/1 &park()", "expand"),
+        (
+            "{origination_uiud=1}sofia/gateway/nosuch/1 &park()",
+            "origination_uiud",
+        ),
+        (
+            "{hotline_caller=$x}sofia/gateway/nosuch/1 &park()",
+            "expand",
+        ),
         ("loopback/9000 &park()", "no dial string"),
     ] {
         client.say(&format!("bgapi originate {order}")).await;
         client.event("BACKGROUND_JOB").await;
-        complains(&stage.scripted, complaint);
+        complains(&stage.scripted, complaint).await;
     }
 }
 
@@ -93,7 +144,7 @@ async fn a_bot_that_does_not_connect_first_is_complained_of() {
     let _call = stage.dial("9001");
     let mut client = stage.door.call().await;
     client.say("myevents plain").await;
-    complains(&stage.scripted, "before connect");
+    complains(&stage.scripted, "before connect").await;
 }
 
 #[tokio::test]
@@ -103,7 +154,7 @@ async fn a_second_unicast_in_one_park_is_complained_of_and_brings_nothing() {
     bot.unicast().await;
     let again = bot.ask_unicast().await;
     assert_eq!(again.get("Reply-Text"), Some("+OK"));
-    complains(&stage.scripted, "second unicast");
+    complains(&stage.scripted, "second unicast").await;
 }
 
 #[tokio::test]
@@ -114,7 +165,7 @@ async fn a_playback_is_complained_of_and_ends_the_datagrams() {
     let playback = "sendmsg\ncall-command: execute\nexecute-app-name: playback\n\
                     execute-app-arg: tone_stream://%(500,0,800)";
     bot.client.say(playback).await;
-    complains(&stage.scripted, "playback");
+    complains(&stage.scripted, "playback").await;
     let more = async {
         loop {
             bot.hear().await;
@@ -137,7 +188,7 @@ async fn datagrams_of_another_size_are_complained_of() {
         bot.speak(&vec![0; size]).await;
         bot.hear().await;
         bot.hear().await;
-        complains(&stage.scripted, &format!("{size} bytes"));
+        complains(&stage.scripted, &format!("{size} bytes")).await;
     }
 }
 
@@ -151,7 +202,7 @@ async fn an_empty_datagram_is_complained_of_and_closes_the_way_to_the_caller() {
         bot.hear().await;
         bot.speak(&[1; 320]).await;
     }
-    complains(&stage.scripted, "empty datagram");
+    complains(&stage.scripted, "empty datagram").await;
     assert_eq!(stage.scripted.datagrams("+4500000017").unwrap().1, 0);
 }
 
@@ -164,7 +215,7 @@ async fn a_bot_that_is_more_than_a_frame_ahead_is_complained_of_once() {
         bot.speak(&[0; 320]).await;
     }
     bot.hear().await;
-    complains(&stage.scripted, "ahead");
+    complains(&stage.scripted, "ahead").await;
 }
 
 #[tokio::test]
@@ -176,11 +227,14 @@ async fn a_message_to_a_call_that_is_long_gone_is_complained_of_but_not_at_once(
     bot.client.event("CHANNEL_HANGUP_COMPLETE").await;
     let message = format!("sendmsg {}\ncall-command: hangup", bot.id);
     let said = link.say(&message).await;
-    assert_eq!(said.get("Reply-Text"), Some(format!("-ERR invalid session id [{}]", bot.id).as_str()));
+    assert_eq!(
+        said.get("Reply-Text"),
+        Some(format!("-ERR invalid session id [{}]", bot.id).as_str())
+    );
     stage.scripted.assert_content();
     tokio::time::sleep(Duration::from_millis(1200)).await;
     link.say(&message).await;
-    complains(&stage.scripted, "no channel");
+    complains(&stage.scripted, "no channel").await;
 }
 
 #[tokio::test]

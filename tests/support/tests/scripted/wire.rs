@@ -16,7 +16,10 @@ fn switch() -> Scripted {
 fn commands(session: &str) -> Vec<String> {
     let path = recorded::folder().join(format!("{session}.esl.out"));
     let text = std::fs::read_to_string(path).unwrap();
-    text.split("\n\n").filter(|it| !it.is_empty()).map(str::to_owned).collect()
+    text.split("\n\n")
+        .filter(|it| !it.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Plays a recorded session's client and returns everything the switch says.
@@ -24,7 +27,11 @@ async fn replay(scripted: &Scripted, session: &str) -> Vec<Message> {
     let mut client = Client::knock(scripted).await;
     let mut said = vec![client.message().await.unwrap()];
     for command in commands(session) {
-        said.push(client.say(&command.replace("ClueCon", scripted.password())).await);
+        said.push(
+            client
+                .say(&command.replace("ClueCon", scripted.password()))
+                .await,
+        );
     }
     while let Some(message) = client.message().await {
         said.push(message);
@@ -36,7 +43,11 @@ async fn replay(scripted: &Scripted, session: &str) -> Vec<Message> {
 async fn logins_go_byte_for_byte_as_recorded() {
     let scripted = switch();
     for session in ["inbound-auth-wrong", "inbound-auth-missing"] {
-        assert_eq!(replay(&scripted, session).await, *recorded::session(session), "{session}");
+        assert_eq!(
+            replay(&scripted, session).await,
+            *recorded::session(session),
+            "{session}"
+        );
     }
     scripted.reject_links(true);
     let refused = replay(&scripted, "inbound-acl-rejected").await;
@@ -56,15 +67,28 @@ async fn wrong_commands_are_answered_byte_for_byte_as_recorded() {
         kind == "command/reply" || kind == "api/response"
     });
     // Numbers, ids and times differ.
-    let loose = ["api status", "api strepoch", "api create_uuid", "api originate"];
+    let loose = [
+        "api status",
+        "api strepoch",
+        "api create_uuid",
+        "api originate",
+    ];
     for (command, answer) in commands("inbound-api-errors").iter().zip(answers) {
         if command.starts_with("auth") || command == "exit" {
             continue;
         }
         let said = client.say(command).await;
         if loose.iter().any(|loose| command.starts_with(loose)) {
-            assert_eq!(said.get("Content-Type"), answer.get("Content-Type"), "{command}");
-            assert_eq!(said.body.lines().count(), answer.body.lines().count(), "{command}");
+            assert_eq!(
+                said.get("Content-Type"),
+                answer.get("Content-Type"),
+                "{command}"
+            );
+            assert_eq!(
+                said.body.lines().count(),
+                answer.body.lines().count(),
+                "{command}"
+            );
         } else {
             assert_eq!(said, *answer, "{command}");
         }
@@ -76,12 +100,18 @@ async fn wrong_commands_are_answered_byte_for_byte_as_recorded() {
 async fn a_command_may_come_in_pieces_and_two_may_come_at_once() {
     let scripted = switch();
     let mut client = Client::login(&scripted, "").await;
-    for piece in ["api uuid_exi", "sts 00000000-0000-4000-8000-000000000000\n", "\n"] {
+    for piece in [
+        "api uuid_exi",
+        "sts 00000000-0000-4000-8000-000000000000\n",
+        "\n",
+    ] {
         client.write(piece).await;
         tokio::task::yield_now().await;
     }
     assert_eq!(client.message().await.unwrap().body, "false");
-    client.write("api strepoch\n\napi module_exists mod_callcenter\n\n").await;
+    client
+        .write("api strepoch\n\napi module_exists mod_callcenter\n\n")
+        .await;
     assert_eq!(client.message().await.unwrap().body.len(), 10);
     assert_eq!(client.message().await.unwrap().body, "true");
 }
@@ -90,14 +120,19 @@ async fn a_command_may_come_in_pieces_and_two_may_come_at_once() {
 async fn a_job_is_told_with_its_id_command_and_result() {
     let scripted = switch();
     let mut client = Client::login(&scripted, "BACKGROUND_JOB").await;
-    let reply = client.say("bgapi strepoch\nJob-UUID: b0000000-0000-4000-8000-000000000099").await;
+    let reply = client
+        .say("bgapi strepoch\nJob-UUID: b0000000-0000-4000-8000-000000000099")
+        .await;
     assert_eq!(
         reply.head,
         "Content-Type: command/reply\nReply-Text: +OK Job-UUID: b0000000-0000-4000-8000-000000000099\n\
          Job-UUID: b0000000-0000-4000-8000-000000000099"
     );
     let event = client.event("BACKGROUND_JOB").await;
-    assert_eq!(event.get("Job-UUID"), Some("b0000000-0000-4000-8000-000000000099"));
+    assert_eq!(
+        event.get("Job-UUID"),
+        Some("b0000000-0000-4000-8000-000000000099")
+    );
     assert_eq!(event.get("Job-Command"), Some("strepoch"));
     assert_eq!(event.get("Job-Command-Arg"), None);
     assert_eq!(event.body().unwrap().len(), 10);

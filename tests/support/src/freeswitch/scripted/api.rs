@@ -41,8 +41,14 @@ async fn apply(switch: &Arc<Switch>, listener: Option<&Arc<Listener>>, command: 
         ("version", []) => first_body("inbound-api-errors", "FreeSWITCH Version"),
         ("module_exists", [module]) => {
             let loaded = [
-                "mod_callcenter", "mod_commands", "mod_dialplan_xml", "mod_dptools",
-                "mod_event_socket", "mod_sofia", "mod_sndfile", "mod_tone_stream",
+                "mod_callcenter",
+                "mod_commands",
+                "mod_dialplan_xml",
+                "mod_dptools",
+                "mod_event_socket",
+                "mod_sofia",
+                "mod_sndfile",
+                "mod_tone_stream",
             ];
             loaded.contains(module).to_string()
         }
@@ -52,7 +58,9 @@ async fn apply(switch: &Arc<Switch>, listener: Option<&Arc<Listener>>, command: 
         ("uuid_exists", [id]) => switch.leg(id).is_some().to_string(),
         ("uuid_exists", _) => usage("<uuid>"),
         ("uuid_getvar", [id, variable]) => match switch.leg(id) {
-            Some(leg) => leg.variable(variable).unwrap_or_else(|| "_undef_".to_owned()),
+            Some(leg) => leg
+                .variable(variable)
+                .unwrap_or_else(|| "_undef_".to_owned()),
             None => NO_CHANNEL.to_owned(),
         },
         ("uuid_getvar", _) => usage("<uuid> <var>"),
@@ -108,7 +116,8 @@ async fn apply(switch: &Arc<Switch>, listener: Option<&Arc<Listener>>, command: 
         }
         ("originate", _) => {
             if listener.is_some() {
-                switch.complain("api originate holds back every event of its connection: use bgapi");
+                switch
+                    .complain("api originate holds back every event of its connection: use bgapi");
             }
             match originate::originate(switch, rest).await {
                 Ok(id) => format!("+OK {id}\n"),
@@ -125,8 +134,12 @@ async fn apply(switch: &Arc<Switch>, listener: Option<&Arc<Listener>>, command: 
 /// Returns the first answer in a session that begins with a text.
 fn first_body(session: &str, begins: &str) -> String {
     let session = recorded::session(session);
-    let found = session.iter().find(|message| message.body.starts_with(begins));
-    found.map(|message| message.body.clone()).unwrap_or_default()
+    let found = session
+        .iter()
+        .find(|message| message.body.starts_with(begins));
+    found
+        .map(|message| message.body.clone())
+        .unwrap_or_default()
 }
 
 fn status(switch: &Switch) -> String {
@@ -142,12 +155,15 @@ fn status(switch: &Switch) -> String {
         up / 1000 % 1000,
         up % 1000
     );
-    let lines = recorded.lines().enumerate().map(|(number, line)| match number {
-        0 => first.clone(),
-        2 => format!("{} session(s) since startup", switch.sessions()),
-        3 => line.replacen('0', &switch.legs().len().to_string(), 1),
-        _ => line.to_owned(),
-    });
+    let lines = recorded
+        .lines()
+        .enumerate()
+        .map(|(number, line)| match number {
+            0 => first.clone(),
+            2 => format!("{} session(s) since startup", switch.sessions()),
+            3 => line.replacen('0', &switch.legs().len().to_string(), 1),
+            _ => line.to_owned(),
+        });
     lines.map(|line| line + "\n").collect()
 }
 
@@ -186,7 +202,12 @@ fn set_variable(switch: &Switch, id: &str, variable: &str, value: &str) -> Strin
 type Place<'a> = (&'a str, Option<&'a str>, Option<&'a str>);
 
 /// Finds the leg of a transfer and looks whether the place is one.
-fn transfer(switch: &Switch, id: &str, (_, dialplan, context): Place<'_>, command: &str) -> Option<Arc<Leg>> {
+fn transfer(
+    switch: &Switch,
+    id: &str,
+    (_, dialplan, context): Place<'_>,
+    command: &str,
+) -> Option<Arc<Leg>> {
     match (dialplan, context) {
         (Some("XML"), Some(context)) => {
             if !switch.dialplan.knows(context) {
@@ -242,5 +263,7 @@ pub(super) fn separated(text: &str, separator: char) -> Vec<String> {
 /// Looks a name up in a list of pairs.
 pub(super) fn find<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
     let found = pairs.iter().rev().find(|(key, _)| key == name);
-    found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    found
+        .map(|(_, value)| value.as_str())
+        .filter(|value| !value.is_empty())
 }

@@ -29,7 +29,10 @@ pub(super) async fn live(switch: Arc<Switch>, leg: Arc<Leg>, mut context: String
     loop {
         run_extension(&switch, &leg, &context).await;
         match leg.take_turn() {
-            Some(Turn::Transfer { extension, context: next }) => {
+            Some(Turn::Transfer {
+                extension,
+                context: next,
+            }) => {
                 arrive(&switch, &leg, &extension, &next);
                 context = next;
             }
@@ -74,7 +77,11 @@ fn arrive(switch: &Switch, leg: &Leg, extension: &str, context: &str) {
 
 /// Runs the actions of the extension a leg is at, until something else is to be done.
 async fn run_extension(switch: &Arc<Switch>, leg: &Arc<Leg>, context: &str) {
-    let call = Call { switch, leg, executed: None };
+    let call = Call {
+        switch,
+        leg,
+        executed: None,
+    };
     let actions = switch.dialplan.route(context, &call).unwrap_or_default();
     if actions.is_empty() {
         switch.hang_up(leg, "NO_ROUTE_DESTINATION", "send_refuse");
@@ -93,7 +100,11 @@ async fn run(switch: &Arc<Switch>, leg: &Arc<Leg>, actions: Vec<Action>) {
             let pause = rest.split(')').next().and_then(|pause| pause.parse().ok());
             tokio::time::sleep(Duration::from_millis(pause.unwrap_or(0))).await;
         }
-        let call = Call { switch, leg, executed: None };
+        let call = Call {
+            switch,
+            leg,
+            executed: None,
+        };
         let data = call.expand(&action.data);
         execute(switch, leg, &action.application, &data).await;
     }
@@ -118,7 +129,11 @@ fn execute<'a>(
 }
 
 fn tell(switch: &Switch, leg: &Leg, occasion: Occasion, (name, data, id): (&str, &str, &str)) {
-    let about = [("Application", name), ("Application-Data", data), ("Application-UUID", id)];
+    let about = [
+        ("Application", name),
+        ("Application-Data", data),
+        ("Application-UUID", id),
+    ];
     let mut event = telling::tell(leg, occasion, &about);
     if occasion == Occasion::Execute {
         event.remove("Application-Response");
@@ -138,7 +153,11 @@ async fn apply(switch: &Arc<Switch>, leg: &Arc<Leg>, name: &str, data: &str) {
             let mut words = data.split(' ');
             let extension = words.next().unwrap_or_default();
             let context = words.nth(1).unwrap_or("default");
-            let call = Call { switch, leg, executed: Some(extension) };
+            let call = Call {
+                switch,
+                leg,
+                executed: Some(extension),
+            };
             match switch.dialplan.route(context, &call) {
                 Some(actions) if !actions.is_empty() => run(switch, leg, actions).await,
                 _ => switch.complain(format!("execute_extension {data:?} finds nothing to do")),
@@ -149,7 +168,10 @@ async fn apply(switch: &Arc<Switch>, leg: &Arc<Leg>, name: &str, data: &str) {
         }
         "sched_transfer" => {
             let words: Vec<&str> = data.split(' ').collect();
-            match (words.as_slice(), words.first().and_then(|time| api::moment(time))) {
+            match (
+                words.as_slice(),
+                words.first().and_then(|time| api::moment(time)),
+            ) {
                 ([_, extension, "XML", context], Some(at)) => {
                     switch.schedule(at, &leg.id, extension, context);
                 }
@@ -157,10 +179,17 @@ async fn apply(switch: &Arc<Switch>, leg: &Arc<Leg>, name: &str, data: &str) {
             }
         }
         "hangup" => {
-            let cause = if data.is_empty() { "NORMAL_CLEARING" } else { data };
+            let cause = if data.is_empty() {
+                "NORMAL_CLEARING"
+            } else {
+                data
+            };
             switch.hang_up(leg, cause, "send_bye");
         }
-        "sleep" => leg.wait(Duration::from_millis(data.parse().unwrap_or(0))).await,
+        "sleep" => {
+            leg.wait(Duration::from_millis(data.parse().unwrap_or(0)))
+                .await
+        }
         "park" => park(switch, leg, std::future::pending()).await,
         "socket" => socket(switch, leg, data).await,
         "playback" => playback(switch, leg, data).await,
@@ -177,7 +206,9 @@ async fn apply(switch: &Arc<Switch>, leg: &Arc<Leg>, name: &str, data: &str) {
         "callcenter" => callcenter::wait(switch, leg, data).await,
         "callcenter_track" => callcenter::track(switch, leg, data),
         "bridge" => originate::bridge(switch, leg, data).await,
-        _ => switch.complain(format!("the dialplan's application {name} {data:?} is not known")),
+        _ => switch.complain(format!(
+            "the dialplan's application {name} {data:?} is not known"
+        )),
     }
 }
 
@@ -200,7 +231,11 @@ fn log(switch: &Switch, data: &str) {
 /// Tells an event of the dialplan's own: its headers, then the leg's.
 fn event(switch: &Switch, leg: &Leg, data: &str) {
     let own = api::assignments(data);
-    let shape = telling::at(leg, ("outbound-transfer-queue", "CUSTOM", "member-queue-start"), &[]);
+    let shape = telling::at(
+        leg,
+        ("outbound-transfer-queue", "CUSTOM", "member-queue-start"),
+        &[],
+    );
     let mut event = Event::default();
     for (name, value) in shape.headers() {
         if name.starts_with("CC-") || name.starts_with("Event-Subclass") || name == "Event-Name" {
@@ -284,7 +319,13 @@ async fn park(switch: &Arc<Switch>, leg: &Arc<Leg>, gone: impl Future<Output = (
 }
 
 /// Executes what a bot has sent to a parked leg.
-pub(super) fn execute_in_park(switch: &Arc<Switch>, leg: &Arc<Leg>, name: &str, data: &str, id: &str) {
+pub(super) fn execute_in_park(
+    switch: &Arc<Switch>,
+    leg: &Arc<Leg>,
+    name: &str,
+    data: &str,
+    id: &str,
+) {
     tell(switch, leg, Occasion::Execute, (name, data, id));
     if name == "set" {
         set(switch, leg, data);
@@ -324,7 +365,10 @@ pub(super) fn read_sound(path: &Path, rate: u32) -> Result<Vec<i16>, String> {
 fn tones(data: &str) -> (Duration, Duration, f64, u32) {
     let (tone, times) = data.split_once('|').unwrap_or((data, "1"));
     let inner = tone.trim_start_matches("%(").trim_end_matches(')');
-    let numbers: Vec<f64> = inner.split(',').filter_map(|number| number.parse().ok()).collect();
+    let numbers: Vec<f64> = inner
+        .split(',')
+        .filter_map(|number| number.parse().ok())
+        .collect();
     let number = |at: usize| numbers.get(at).copied().unwrap_or(0.0);
     (
         Duration::from_secs_f64(number(0) / 1000.0),
@@ -345,9 +389,8 @@ struct Call<'a> {
 impl Asked for Call<'_> {
     fn expand(&self, text: &str) -> String {
         let value = |name: &str| -> String {
-            if let Some((function, _)) = name
-                .strip_suffix(')')
-                .and_then(|name| name.split_once('('))
+            if let Some((function, _)) =
+                name.strip_suffix(')').and_then(|name| name.split_once('('))
             {
                 return self.function(function);
             }
@@ -384,7 +427,8 @@ impl Call<'_> {
             "strepoch" => clock::epoch().to_string(),
             "msleep" => "+OK".to_owned(),
             _ => {
-                self.switch.complain(format!("the dialplan's function {name} is not known"));
+                self.switch
+                    .complain(format!("the dialplan's function {name} is not known"));
                 String::new()
             }
         }

@@ -19,7 +19,12 @@ enum Source {
     #[default]
     Others,
     /// A tone, with pauses of silence, for as long as nothing else is set.
-    Tone { frequency: f64, on: u64, off: u64, position: u64 },
+    Tone {
+        frequency: f64,
+        on: u64,
+        off: u64,
+        position: u64,
+    },
     /// A sound, played once.
     Sound {
         samples: Arc<Vec<i16>>,
@@ -93,7 +98,12 @@ impl Audio {
         let mut state = self.state();
         let frame = match &mut state.source {
             Source::Others => state.frames.pop_front(),
-            Source::Tone { frequency, on, off, position } => {
+            Source::Tone {
+                frequency,
+                on,
+                off,
+                position,
+            } => {
                 let step = TAU * *frequency / rate;
                 let sample = |n: u64| match n % (*on + *off) < *on {
                     true => ((step * n as f64).sin() * 0.1 * 32767.0) as i16,
@@ -103,7 +113,11 @@ impl Audio {
                 *position += length as u64;
                 Some(frame)
             }
-            Source::Sound { samples, position, done } => {
+            Source::Sound {
+                samples,
+                position,
+                done,
+            } => {
                 let rest = samples.get(*position..).unwrap_or_default();
                 let mut frame = rest[..rest.len().min(length)].to_vec();
                 frame.resize(length, 0);
@@ -201,7 +215,13 @@ impl Audio {
 fn at_rate(samples: &[i16], from: u32, to: u32) -> Vec<i16> {
     match from.cmp(&to) {
         Ordering::Equal => samples.to_vec(),
-        Ordering::Less => samples.iter().flat_map(|&sample| [sample, sample]).collect(),
-        Ordering::Greater => samples.chunks_exact(2).map(|pair| pair[0] / 2 + pair[1] / 2).collect(),
+        Ordering::Less => samples
+            .iter()
+            .flat_map(|&sample| [sample, sample])
+            .collect(),
+        Ordering::Greater => samples
+            .chunks_exact(2)
+            .map(|pair| pair[0] / 2 + pair[1] / 2)
+            .collect(),
     }
 }

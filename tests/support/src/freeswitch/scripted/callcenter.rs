@@ -95,7 +95,10 @@ impl Centre {
         let now = clock::epoch();
         let agent = |(name, phone): &(String, u16)| Agent {
             name: with_domain(name),
-            contact: format!("[leg_timeout=10]sofia/internal/sip:{}@127.0.0.1:{phone}", bare(name)),
+            contact: format!(
+                "[leg_timeout=10]sofia/internal/sip:{}@127.0.0.1:{phone}",
+                bare(name)
+            ),
             status: "Available".to_owned(),
             state: "Waiting",
             last_status_change: now,
@@ -143,7 +146,10 @@ impl Centre {
         for at in order {
             let queue = self.members[at].queue.clone();
             let free = |agent: &&mut Agent| {
-                let tier = self.tiers.iter().find(|tier| tier.queue == queue && tier.agent == agent.name);
+                let tier = self
+                    .tiers
+                    .iter()
+                    .find(|tier| tier.queue == queue && tier.agent == agent.name);
                 tier.is_some_and(|tier| tier.state == "Ready")
                     && agent.status == "Available"
                     && agent.state == "Waiting"
@@ -179,7 +185,9 @@ fn bare(name: &str) -> &str {
 
 /// Makes an event of the call centre that is about no channel.
 fn about(action: &'static str, session: &'static str, headers: &[(&str, &str)]) -> Event {
-    let mut event = recorded::shape((session, "CUSTOM", action)).as_ref().clone();
+    let mut event = recorded::shape((session, "CUSTOM", action))
+        .as_ref()
+        .clone();
     for (name, value) in headers {
         event.set(name, *value);
     }
@@ -195,7 +203,13 @@ pub(super) fn agent_changed(switch: &Switch, agent: &str, state: &str) {
 
 fn count(switch: &Switch, queue: &str) {
     let waiting = |member: &&Member| member.queue == queue && member.waits();
-    let count = switch.centre().members.iter().filter(waiting).count().to_string();
+    let count = switch
+        .centre()
+        .members
+        .iter()
+        .filter(waiting)
+        .count()
+        .to_string();
     let headers = [("CC-Queue", queue), ("CC-Count", &count)];
     switch.emit(about("members-count", ANSWERED, &headers));
 }
@@ -206,7 +220,8 @@ pub(super) async fn keep(switch: Arc<Switch>) {
     while !switch.is_ending() {
         look.tick().await;
         let now = clock::epoch();
-        let gone = |member: &Member| member.state == "Abandoned" && member.abandoned + DISCARD <= now;
+        let gone =
+            |member: &Member| member.state == "Abandoned" && member.abandoned + DISCARD <= now;
         switch.centre().members.retain(|member| !gone(member));
         loop {
             let found = switch.centre().match_up(now);
@@ -221,13 +236,20 @@ pub(super) async fn keep(switch: Arc<Switch>) {
 
 /// Runs the dialplan's `callcenter`: the leg waits until an agent is there or it goes elsewhere.
 pub(super) async fn wait(switch: &Arc<Switch>, leg: &Arc<Leg>, queue: &str) {
-    if !switch.centre().queues.iter().any(|known| known.name == queue) {
+    if !switch
+        .centre()
+        .queues
+        .iter()
+        .any(|known| known.name == queue)
+    {
         // As in the switch: a warning in its log, and the next action.
         switch.kept.log.push(format!("Queue {queue} not found"));
         return;
     }
     let now = clock::epoch();
-    let base_score = leg.variable("cc_base_score").and_then(|score| score.parse().ok());
+    let base_score = leg
+        .variable("cc_base_score")
+        .and_then(|score| score.parse().ok());
     let member = {
         let facts = leg.facts();
         Member {
@@ -248,7 +270,13 @@ pub(super) async fn wait(switch: &Arc<Switch>, leg: &Arc<Leg>, queue: &str) {
     leg.set_variable("cc_agent_bridged", "");
     leg.set_variable("cc_queue_joined_epoch", &now.to_string());
     leg.set_variable("cc_queue", queue);
-    switch.emit(about_member(leg, &member, "member-queue-start", ANSWERED, &[]));
+    switch.emit(about_member(
+        leg,
+        &member,
+        "member-queue-start",
+        ANSWERED,
+        &[],
+    ));
     let uuid = member.uuid.clone();
     switch.centre().members.push(member);
     count(switch, queue);
@@ -258,7 +286,12 @@ pub(super) async fn wait(switch: &Arc<Switch>, leg: &Arc<Leg>, queue: &str) {
     leg.audio.rest();
     if matches!(leg.facts().turn, Some(Turn::Bridge { .. })) {
         leg.set_variable("cc_cause", "answered");
-        if let Some(queue) = switch.centre().queues.iter_mut().find(|known| known.name == queue) {
+        if let Some(queue) = switch
+            .centre()
+            .queues
+            .iter_mut()
+            .find(|known| known.name == queue)
+        {
             queue.answered += 1;
         }
         count(switch, queue);
@@ -285,7 +318,11 @@ fn abandon(switch: &Arc<Switch>, leg: &Arc<Leg>, uuid: &str) {
             member.abandoned = now;
             left
         };
-        if let Some(queue) = centre.queues.iter_mut().find(|queue| queue.name == member.queue) {
+        if let Some(queue) = centre
+            .queues
+            .iter_mut()
+            .find(|queue| queue.name == member.queue)
+        {
             queue.abandoned += 1;
         }
         member
@@ -295,8 +332,18 @@ fn abandon(switch: &Arc<Switch>, leg: &Arc<Leg>, uuid: &str) {
         ("CC-Member-Leaving-Time", leaving.as_str()),
         ("CC-Member-Joined-Time", joined.as_str()),
     ];
-    let session = if leg.is_up() { ANSWERED } else { "callcenter-abandoned" };
-    let mut event = about_member(leg, &member, "member-queue-end", "callcenter-abandoned", &more);
+    let session = if leg.is_up() {
+        ANSWERED
+    } else {
+        "callcenter-abandoned"
+    };
+    let mut event = about_member(
+        leg,
+        &member,
+        "member-queue-end",
+        "callcenter-abandoned",
+        &more,
+    );
     if session == ANSWERED {
         // Transferred out of the queue: the same, of a channel that is up.
         event = about_member(leg, &member, "member-queue-start", ANSWERED, &[]);
@@ -353,7 +400,9 @@ async fn offer(switch: Arc<Switch>, member: Member, agent: Agent) {
         Some(caller) => {
             let dial = agent_dial(&caller, &member, &agent);
             // Offering goes on while the caller waits; a hang-up and a transfer end it.
-            originate::ring(&switch, &dial, Some(&caller)).await.map(|leg| (caller, leg))
+            originate::ring(&switch, &dial, Some(&caller))
+                .await
+                .map(|leg| (caller, leg))
         }
         None => Err("ORIGINATOR_CANCEL".to_owned()),
     };
@@ -365,7 +414,10 @@ async fn offer(switch: Arc<Switch>, member: Member, agent: Agent) {
             let now = clock::epoch();
             {
                 let mut centre = switch.centre();
-                if let Some(member) = centre.member(&member.uuid).filter(|it| it.state == "Trying") {
+                if let Some(member) = centre
+                    .member(&member.uuid)
+                    .filter(|it| it.state == "Trying")
+                {
                     member.state = "Waiting";
                     member.agent = String::new();
                 }
@@ -382,7 +434,11 @@ async fn offer(switch: Arc<Switch>, member: Member, agent: Agent) {
                 ("CC-Agent-Aborted-Time", aborted.as_str()),
                 ("CC-Member-Joined-Time", joined.as_str()),
             ]);
-            switch.emit(about("bridge-agent-fail", "callcenter-abandoned-ringing", &headers));
+            switch.emit(about(
+                "bridge-agent-fail",
+                "callcenter-abandoned-ringing",
+                &headers,
+            ));
         }
     }
     if let Some(agent) = switch.centre().agent(&agent.name) {
@@ -397,7 +453,10 @@ fn agent_dial(caller: &Leg, member: &Member, agent: &Agent) -> Dial {
     let exported = caller.variable("cc_export_vars").unwrap_or_default();
     for name in exported.split(',').filter(|name| !name.is_empty()) {
         if let Some(value) = caller.variable(name) {
-            let name = ["_nolocal_", "nolocal:"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
+            let name = ["_nolocal_", "nolocal:"]
+                .iter()
+                .find_map(|prefix| name.strip_prefix(prefix))
+                .unwrap_or(name);
             dial.variables.push((name.to_owned(), value));
         }
     }
@@ -411,8 +470,12 @@ fn agent_dial(caller: &Leg, member: &Member, agent: &Agent) -> Dial {
     ] {
         dial.variables.push((name.to_owned(), value.clone()));
     }
-    dial.number = caller.variable("effective_caller_id_number").unwrap_or(member.number.clone());
-    dial.display = caller.variable("effective_caller_id_name").unwrap_or(member.name.clone());
+    dial.number = caller
+        .variable("effective_caller_id_number")
+        .unwrap_or(member.number.clone());
+    dial.display = caller
+        .variable("effective_caller_id_name")
+        .unwrap_or(member.name.clone());
     dial
 }
 
@@ -433,7 +496,13 @@ async fn serve(
         ("CC-Agent-Answered-Time", answered.as_str()),
         ("CC-Member-Joined-Time", joined.as_str()),
     ];
-    switch.emit(about_member(leg, member, "bridge-agent-start", ANSWERED, &times));
+    switch.emit(about_member(
+        leg,
+        member,
+        "bridge-agent-start",
+        ANSWERED,
+        &times,
+    ));
     if let Some(file) = caller.variable("cc_outbound_announce") {
         match read_sound(std::path::Path::new(&file), leg.audio.rate()) {
             Ok(samples) => play(leg, samples).await,
@@ -444,7 +513,9 @@ async fn serve(
     if waits {
         caller.set_variable("cc_agent_found", "true");
         caller.set_variable("cc_agent_uuid", &leg.id);
-        caller.turn(Turn::Bridge { other: leg.id.clone() });
+        caller.turn(Turn::Bridge {
+            other: leg.id.clone(),
+        });
         let connected = |caller: &Leg| {
             let talks = caller.facts().doing == Doing::Bridged;
             (talks || !caller.is_up() || !leg.is_up()).then_some(())
@@ -486,11 +557,23 @@ async fn serve(
     let ended = clock::epoch().to_string();
     let mut more = times.to_vec();
     let was = if bridged { "true" } else { "false" };
-    more.extend([("CC-Agent-Bridged", was), ("CC-Bridge-Terminated-Time", ended.as_str())]);
-    switch.emit(about_member(leg, member, "bridge-agent-end", ANSWERED, &more));
+    more.extend([
+        ("CC-Agent-Bridged", was),
+        ("CC-Bridge-Terminated-Time", ended.as_str()),
+    ]);
+    switch.emit(about_member(
+        leg,
+        member,
+        "bridge-agent-end",
+        ANSWERED,
+        &more,
+    ));
     if !bridged {
         let mut centre = switch.centre();
-        if let Some(member) = centre.member(&member.uuid).filter(|member| member.state == "Trying") {
+        if let Some(member) = centre
+            .member(&member.uuid)
+            .filter(|member| member.state == "Trying")
+        {
             member.state = "Waiting";
             member.agent = String::new();
         }
@@ -507,7 +590,13 @@ async fn serve(
     }
     let mut more = times.to_vec();
     more.push(("CC-Member-Leaving-Time", ended.as_str()));
-    switch.emit(about_member(caller, member, "member-queue-end", ANSWERED, &more));
+    switch.emit(about_member(
+        caller,
+        member,
+        "member-queue-end",
+        ANSWERED,
+        &more,
+    ));
 }
 
 /// Connects a member with the agent who has answered, in the steps that the switch takes.
@@ -516,13 +605,16 @@ pub(super) async fn connected(switch: &Arc<Switch>, leg: &Arc<Leg>, agent: &str)
         return;
     };
     leg.facts().partner = Some(Arc::clone(&other));
-    for occasion in [Occasion::Hibernating, Occasion::Resetting, Occasion::SoftExecuting] {
+    for occasion in [
+        Occasion::Hibernating,
+        Occasion::Resetting,
+        Occasion::SoftExecuting,
+    ] {
         switch.tell(leg, occasion);
     }
     let about = [("Application-Data", agent)];
     switch.emit(telling::tell(leg, Occasion::SoftExecute, &about));
     originate::talk(switch, leg, &other).await;
-    switch.finish(&other);
     if leg.facts().turn.is_none() {
         switch.hang_up(leg, "NORMAL_CLEARING", "send_bye");
     }

@@ -32,21 +32,69 @@ const NEWS: Duration = Duration::from_secs(1);
 
 /// Events that can be asked for by name.
 const EVENTS: &[&str] = &[
-    "ALL", "CUSTOM", "BACKGROUND_JOB", "CALL_UPDATE", "CHANNEL_ANSWER", "CHANNEL_APPLICATION",
-    "CHANNEL_BRIDGE", "CHANNEL_CALLSTATE", "CHANNEL_CREATE", "CHANNEL_DATA", "CHANNEL_DESTROY",
-    "CHANNEL_EXECUTE", "CHANNEL_EXECUTE_COMPLETE", "CHANNEL_HANGUP", "CHANNEL_HANGUP_COMPLETE",
-    "CHANNEL_HOLD", "CHANNEL_ORIGINATE", "CHANNEL_OUTGOING", "CHANNEL_PARK", "CHANNEL_PROGRESS",
-    "CHANNEL_PROGRESS_MEDIA", "CHANNEL_STATE", "CHANNEL_UNBRIDGE", "CHANNEL_UNHOLD",
-    "CHANNEL_UNPARK", "CHANNEL_UUID", "CODEC", "DTMF", "HEARTBEAT", "MODULE_LOAD", "MODULE_UNLOAD",
-    "PLAYBACK_START", "PLAYBACK_STOP", "PRESENCE_IN", "RECORD_START", "RECORD_STOP", "RELOADXML",
-    "RE_SCHEDULE", "ADD_SCHEDULE", "DEL_SCHEDULE", "EXE_SCHEDULE", "SHUTDOWN", "STARTUP", "TALK", "NOTALK",
+    "ALL",
+    "CUSTOM",
+    "BACKGROUND_JOB",
+    "CALL_UPDATE",
+    "CHANNEL_ANSWER",
+    "CHANNEL_APPLICATION",
+    "CHANNEL_BRIDGE",
+    "CHANNEL_CALLSTATE",
+    "CHANNEL_CREATE",
+    "CHANNEL_DATA",
+    "CHANNEL_DESTROY",
+    "CHANNEL_EXECUTE",
+    "CHANNEL_EXECUTE_COMPLETE",
+    "CHANNEL_HANGUP",
+    "CHANNEL_HANGUP_COMPLETE",
+    "CHANNEL_HOLD",
+    "CHANNEL_ORIGINATE",
+    "CHANNEL_OUTGOING",
+    "CHANNEL_PARK",
+    "CHANNEL_PROGRESS",
+    "CHANNEL_PROGRESS_MEDIA",
+    "CHANNEL_STATE",
+    "CHANNEL_UNBRIDGE",
+    "CHANNEL_UNHOLD",
+    "CHANNEL_UNPARK",
+    "CHANNEL_UUID",
+    "CODEC",
+    "DTMF",
+    "HEARTBEAT",
+    "MODULE_LOAD",
+    "MODULE_UNLOAD",
+    "PLAYBACK_START",
+    "PLAYBACK_STOP",
+    "PRESENCE_IN",
+    "RECORD_START",
+    "RECORD_STOP",
+    "RELOADXML",
+    "RE_SCHEDULE",
+    "ADD_SCHEDULE",
+    "DEL_SCHEDULE",
+    "EXE_SCHEDULE",
+    "SHUTDOWN",
+    "STARTUP",
+    "TALK",
+    "NOTALK",
 ];
 
 /// Events that `myevents` brings.
 const MINE: &[&str] = &[
-    "CHANNEL_ANSWER", "CHANNEL_APPLICATION", "CHANNEL_BRIDGE", "CHANNEL_CREATE", "CHANNEL_EXECUTE",
-    "CHANNEL_EXECUTE_COMPLETE", "CHANNEL_HANGUP", "CHANNEL_HANGUP_COMPLETE", "CHANNEL_PARK",
-    "CHANNEL_PROGRESS", "CHANNEL_STATE", "CHANNEL_UNBRIDGE", "CHANNEL_UNPARK", "DTMF",
+    "CHANNEL_ANSWER",
+    "CHANNEL_APPLICATION",
+    "CHANNEL_BRIDGE",
+    "CHANNEL_CREATE",
+    "CHANNEL_EXECUTE",
+    "CHANNEL_EXECUTE_COMPLETE",
+    "CHANNEL_HANGUP",
+    "CHANNEL_HANGUP_COMPLETE",
+    "CHANNEL_PARK",
+    "CHANNEL_PROGRESS",
+    "CHANNEL_STATE",
+    "CHANNEL_UNBRIDGE",
+    "CHANNEL_UNPARK",
+    "DTMF",
 ];
 
 /// Runs one command.
@@ -73,9 +121,7 @@ pub(super) async fn run(switch: &Arc<Switch>, listener: &Arc<Listener>, command:
             _ => unknown("came before auth"),
         };
     }
-    if listener.leg.is_some()
-        && listener.commands.load(Ordering::Relaxed) == 1
-        && name != "connect"
+    if listener.leg.is_some() && listener.commands.load(Ordering::Relaxed) == 1 && name != "connect"
     {
         switch.complain(format!("{first:?} came before connect"));
     }
@@ -143,7 +189,9 @@ fn subscribe(switch: &Switch, listener: &Listener, rest: &str) -> String {
     for word in words {
         if custom {
             if EVENTS.contains(&word) {
-                switch.complain(format!("event {rest:?}: after CUSTOM, {word} is a subclass"));
+                switch.complain(format!(
+                    "event {rest:?}: after CUSTOM, {word} is a subclass"
+                ));
             }
             wants.subclasses.insert(word.to_owned());
         } else if EVENTS.contains(&word) {
@@ -160,7 +208,10 @@ fn subscribe(switch: &Switch, listener: &Listener, rest: &str) -> String {
         return "-ERR no keywords supplied".to_owned();
     }
     wants.json = format == "json";
-    format!("+OK event listener enabled {}", if wants.json { "json" } else { "plain" })
+    format!(
+        "+OK event listener enabled {}",
+        if wants.json { "json" } else { "plain" }
+    )
 }
 
 fn mine(switch: &Switch, listener: &Listener, rest: &str) -> String {
@@ -171,7 +222,9 @@ fn mine(switch: &Switch, listener: &Listener, rest: &str) -> String {
         (Some(leg), None) => leg.id.clone(),
         (None, Some(id)) => {
             if switch.leg(id).is_none() {
-                switch.complain(format!("myevents of {id}, which is no channel, is accepted and brings nothing"));
+                switch.complain(format!(
+                    "myevents of {id}, which is no channel, is accepted and brings nothing"
+                ));
             }
             (*id).to_owned()
         }
@@ -220,7 +273,9 @@ fn linger(switch: &Switch, listener: &Listener, rest: &str) -> String {
             format!("+OK will linger {seconds} seconds")
         }
         Err(_) => {
-            switch.complain(format!("linger {rest:?}: only a number of seconds was recorded"));
+            switch.complain(format!(
+                "linger {rest:?}: only a number of seconds was recorded"
+            ));
             "+OK will linger".to_owned()
         }
     }
@@ -243,7 +298,9 @@ fn start_job(
             Some(_) => "outbound-interleaved",
             None => "bgapi-originate-success",
         };
-        let mut event = recorded::shape((session, "BACKGROUND_JOB", "")).as_ref().clone();
+        let mut event = recorded::shape((session, "BACKGROUND_JOB", ""))
+            .as_ref()
+            .clone();
         event.set("Job-UUID", job);
         if let Some(owner) = owner {
             event.set("Job-Owner-UUID", owner);
@@ -265,7 +322,10 @@ fn send_message(
     target: &str,
     headers: &[(String, String)],
 ) -> String {
-    let own = listener.leg.as_ref().filter(|leg| switch.leg(&leg.id).is_some());
+    let own = listener
+        .leg
+        .as_ref()
+        .filter(|leg| switch.leg(&leg.id).is_some());
     let leg = match target {
         "" => own.cloned(),
         id => switch.leg(id),
@@ -283,11 +343,19 @@ fn send_message(
         return format!("-ERR invalid session id [{target}]");
     };
     let get = |name: &str| {
-        let found = headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name));
+        let found = headers
+            .iter()
+            .find(|(header, _)| header.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     };
     let known: &[&str] = match get("call-command") {
-        Some("unicast") => &["local-ip", "local-port", "remote-ip", "remote-port", "transport"],
+        Some("unicast") => &[
+            "local-ip",
+            "local-port",
+            "remote-ip",
+            "remote-port",
+            "transport",
+        ],
         Some("hangup") => &["hangup-cause"],
         Some("execute") => &["execute-app-name", "execute-app-arg", "event-uuid"],
         other => {
@@ -298,13 +366,18 @@ fn send_message(
     for (name, _) in headers {
         let name = name.to_ascii_lowercase();
         if name != "call-command" && !known.contains(&name.as_str()) {
-            switch.complain(format!("sendmsg with the header {name}, which no recording has"));
+            switch.complain(format!(
+                "sendmsg with the header {name}, which no recording has"
+            ));
         }
     }
     match get("call-command") {
         Some("hangup") => {
             let cause = get("hangup-cause").unwrap_or("NORMAL_CLEARING");
-            if !cause.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') {
+            if !cause
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+            {
                 switch.complain(format!("{cause:?} is no cause"));
             }
             later(switch, &leg, cause.to_owned(), |switch, leg, cause| {
@@ -314,7 +387,8 @@ fn send_message(
         Some("unicast") => {
             let port = |name: &str| get(name).and_then(|port| port.parse::<u16>().ok());
             let host = get("remote-ip").and_then(|host| host.parse().ok());
-            let (Some(host), Some(remote), Some(local)) = (host, port("remote-port"), port("local-port"))
+            let (Some(host), Some(remote), Some(local)) =
+                (host, port("remote-port"), port("local-port"))
             else {
                 switch.complain(format!("unicast with {headers:?} names no address"));
                 return "+OK".to_owned();
@@ -325,7 +399,13 @@ fn send_message(
             let remote = SocketAddr::new(host, remote);
             unicast::begin(switch, &leg, local, remote);
         }
-        _ => execute(switch, &leg, get("execute-app-name"), get("execute-app-arg"), get("event-uuid")),
+        _ => execute(
+            switch,
+            &leg,
+            get("execute-app-name"),
+            get("execute-app-arg"),
+            get("event-uuid"),
+        ),
     }
     "+OK".to_owned()
 }
@@ -362,7 +442,9 @@ fn execute(
             switch.complain("playback in a park with unicast ends the unicast for good");
         }
     } else if name != "set" {
-        switch.complain(format!("execute of {name:?} on a parked call, which no recording has"));
+        switch.complain(format!(
+            "execute of {name:?} on a parked call, which no recording has"
+        ));
     }
     let what = (name.to_owned(), data.to_owned(), id.map(str::to_owned));
     later(switch, leg, what, |switch, leg, (name, data, id)| {

@@ -61,7 +61,10 @@ pub(super) struct Listener {
 
 impl std::fmt::Debug for Listener {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Listener").field("id", &self.id).finish_non_exhaustive()
+        formatter
+            .debug_struct("Listener")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -75,10 +78,15 @@ impl Listener {
                 && (event.name() != "CUSTOM" || wants.subclasses.contains(subclass)));
         let mine = wants.mine.as_deref().is_none_or(|mine| {
             let about = [event.get("Unique-ID"), event.get("Job-Owner-UUID")];
-            about.contains(&Some(mine))
+            // The connection of a call does not hear of the very end any more.
+            let destroyed = event.get("Channel-State") == Some("CS_DESTROY");
+            about.contains(&Some(mine)) && !destroyed
         });
         let passes = wants.filters.is_empty()
-            || wants.filters.iter().any(|(name, value)| event.get(name) == Some(value));
+            || wants
+                .filters
+                .iter()
+                .any(|(name, value)| event.get(name) == Some(value));
         asked && mine && passes
     }
 
@@ -112,7 +120,11 @@ impl Listener {
 }
 
 /// Begins to serve a connection; the returned half is known to the switch at once.
-pub(super) fn open(switch: &Arc<Switch>, stream: TcpStream, leg: Option<Arc<Leg>>) -> Arc<Listener> {
+pub(super) fn open(
+    switch: &Arc<Switch>,
+    stream: TcpStream,
+    leg: Option<Arc<Leg>>,
+) -> Arc<Listener> {
     let (items, queue) = mpsc::unbounded_channel();
     let listener = Arc::new(Listener {
         id: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -162,11 +174,16 @@ impl Connection {
         if self.listener.leg.is_none() {
             if self.switch.kept.rejects.load(Ordering::Relaxed) {
                 let text = "Access Denied, go away.\n";
-                let head = format!("Content-Type: text/rude-rejection\nContent-Length: {}\n\n", text.len());
+                let head = format!(
+                    "Content-Type: text/rude-rejection\nContent-Length: {}\n\n",
+                    text.len()
+                );
                 self.stream.write_all((head + text).as_bytes()).await?;
                 return self.say_goodbye(GOODBYE).await;
             }
-            self.stream.write_all(b"Content-Type: auth/request\n\n").await?;
+            self.stream
+                .write_all(b"Content-Type: auth/request\n\n")
+                .await?;
         }
         loop {
             while let Some(command) = self.take_command() {
@@ -248,7 +265,10 @@ impl Connection {
                 false,
             ),
             Reply::Api(body) => (
-                format!("Content-Type: api/response\nContent-Length: {}\n\n{body}", body.len()),
+                format!(
+                    "Content-Type: api/response\nContent-Length: {}\n\n{body}",
+                    body.len()
+                ),
                 false,
             ),
             Reply::Channel(event) => (event.lines() + "\n", false),
@@ -264,7 +284,11 @@ impl Connection {
     /// Takes the first whole command from what was received.
     fn take_command(&mut self) -> Option<String> {
         // Empty lines between commands mean nothing.
-        let blank = self.received.iter().take_while(|&&byte| byte == b'\n' || byte == b'\r').count();
+        let blank = self
+            .received
+            .iter()
+            .take_while(|&&byte| byte == b'\n' || byte == b'\r')
+            .count();
         self.received.drain(..blank);
         let end = self.received.windows(2).position(|pair| pair == b"\n\n")?;
         let command: Vec<u8> = self.received.drain(..end + 2).collect();
@@ -294,9 +318,12 @@ impl Connection {
     }
 
     fn leg_names(&self) -> (String, String) {
-        self.listener.leg.as_ref().map_or((String::new(), String::new()), |leg| {
-            (leg.id.clone(), leg.facts().channel.clone())
-        })
+        self.listener
+            .leg
+            .as_ref()
+            .map_or((String::new(), String::new()), |leg| {
+                (leg.id.clone(), leg.facts().channel.clone())
+            })
     }
 }
 

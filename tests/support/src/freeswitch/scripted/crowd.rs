@@ -37,7 +37,14 @@ impl Scripted {
     }
 
     /// Lets callers call whose codec has another rate, such as 16,000 samples a second.
-    pub fn crowd_at(&self, rate: u32, count: usize, first: u64, number: &str, says: &[i16]) -> Result<Crowd> {
+    pub fn crowd_at(
+        &self,
+        rate: u32,
+        count: usize,
+        first: u64,
+        number: &str,
+        says: &[i16],
+    ) -> Result<Crowd> {
         let switch = self.switch()?;
         let says: Arc<[i16]> = says.into();
         let legs = (0..count).map(|at| {
@@ -53,7 +60,9 @@ impl Scripted {
                 call: None,
                 rate,
             });
-            switch.runtime.spawn(speak(Arc::clone(&leg), Arc::clone(&says)));
+            switch
+                .runtime
+                .spawn(speak(Arc::clone(&leg), Arc::clone(&says)));
             let context = switch.inbound.clone();
             let life = application::live(Arc::clone(&switch), Arc::clone(&leg), context);
             switch.runtime.spawn(life);
@@ -121,7 +130,10 @@ impl Crowd {
         let deadline = Instant::now() + within;
         while self.parked() < count {
             if Instant::now() >= deadline {
-                bail!("{} of {count} calls are with the bot after {within:?}", self.parked());
+                bail!(
+                    "{} of {count} calls are with the bot after {within:?}",
+                    self.parked()
+                );
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -185,7 +197,9 @@ async fn speak(leg: Arc<Leg>, says: Arc<[i16]>) {
         tick.tick().await;
         let frame: Vec<i16> = match says.len() {
             0 => vec![0; length],
-            whole => (position..position + length).map(|at| says[at % whole]).collect(),
+            whole => (position..position + length)
+                .map(|at| says[at % whole])
+                .collect(),
         };
         position += length;
         leg.audio.said(&frame);

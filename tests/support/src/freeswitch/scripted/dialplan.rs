@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use quick_xml::{Reader, XmlVersion};
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
 
 use super::pattern::Pattern;
 
@@ -103,7 +103,8 @@ impl Dialplan {
                             }
                         }
                         name @ ("action" | "anti-action") => {
-                            let condition = condition.as_mut().ok_or("an action without condition")?;
+                            let condition =
+                                condition.as_mut().ok_or("an action without condition")?;
                             let list = match name {
                                 "action" => &mut condition.actions,
                                 _ => &mut condition.otherwise,
@@ -119,7 +120,8 @@ impl Dialplan {
                 }
                 Event::End(end) => match end.name().as_ref() {
                     "condition" => {
-                        let extension = extension.as_mut().ok_or("a condition without extension")?;
+                        let extension =
+                            extension.as_mut().ok_or("a condition without extension")?;
                         extension.conditions.extend(condition.take());
                     }
                     "extension" => {
@@ -170,10 +172,17 @@ impl Extension {
                 }
             };
             let holds = groups.is_some();
-            let list = if holds { &condition.actions } else { &condition.otherwise };
+            let list = if holds {
+                &condition.actions
+            } else {
+                &condition.otherwise
+            };
             for action in list {
                 let data = substitute(&action.data, groups.as_deref().unwrap_or_default());
-                let action = Action { data, ..action.clone() };
+                let action = Action {
+                    data,
+                    ..action.clone()
+                };
                 if action.inline {
                     call.act(&action);
                 } else {
@@ -211,7 +220,8 @@ fn condition_of(attributes: &HashMap<String, String>) -> Result<Condition, Strin
     }
     let field = match (attributes.get("field"), attributes.get("expression")) {
         (Some(field), Some(expression)) => {
-            let pattern = Pattern::new(expression).map_err(|error| format!("{expression}: {error}"))?;
+            let pattern =
+                Pattern::new(expression).map_err(|error| format!("{expression}: {error}"))?;
             Some((field.clone(), pattern))
         }
         (None, None) => None,
@@ -298,7 +308,11 @@ pub(super) fn cut(name: &str, value: &dyn Fn(&str) -> String) -> String {
         return text;
     };
     let count = text.chars().count() as i64;
-    let from = if *from < 0 { (count + from).max(0) } else { *from };
+    let from = if *from < 0 {
+        (count + from).max(0)
+    } else {
+        *from
+    };
     let length = numbers.get(1).copied().unwrap_or(count);
     text.chars()
         .skip(from as usize)

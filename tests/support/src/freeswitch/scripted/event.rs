@@ -90,13 +90,19 @@ impl Event {
     /// Writes the event as `event json` brings it, with the head of its message.
     pub fn json(&self) -> String {
         let body = self.body.as_ref().map(|body| ("_body", body.as_str()));
-        let headers = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let headers = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
         message("text/event-json", &object(headers.chain(body)))
     }
 }
 
 fn message(kind: &str, body: &str) -> String {
-    format!("Content-Length: {}\nContent-Type: {kind}\n\n{body}", body.len())
+    format!(
+        "Content-Length: {}\nContent-Type: {kind}\n\n{body}",
+        body.len()
+    )
 }
 
 /// Writes a JSON object of texts in the order given.
@@ -127,7 +133,10 @@ pub fn decode(value: &str) -> String {
     let mut pieces = value.split('%');
     let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
     for piece in pieces {
-        match piece.get(..2).and_then(|code| u8::from_str_radix(code, 16).ok()) {
+        match piece
+            .get(..2)
+            .and_then(|code| u8::from_str_radix(code, 16).ok())
+        {
             Some(byte) => {
                 bytes.push(byte);
                 bytes.extend(&piece.as_bytes()[2..]);

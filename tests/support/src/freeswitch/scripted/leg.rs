@@ -110,7 +110,10 @@ impl Flow {
     }
 
     pub(super) fn counts(&self) -> (u64, u64) {
-        (self.sent.load(Ordering::Relaxed), self.received.load(Ordering::Relaxed))
+        (
+            self.sent.load(Ordering::Relaxed),
+            self.received.load(Ordering::Relaxed),
+        )
     }
 }
 
@@ -191,7 +194,10 @@ impl Leg {
 
     pub(super) fn variable(&self, name: &str) -> Option<String> {
         let facts = self.facts();
-        let own = facts.variables.iter().find(|(variable, _)| variable == name);
+        let own = facts
+            .variables
+            .iter()
+            .find(|(variable, _)| variable == name);
         if let Some((_, value)) = own {
             return Some(value.clone());
         }
@@ -211,7 +217,10 @@ impl Leg {
     /// Sets a variable; an empty value removes it, as in the switch.
     pub(super) fn set_variable(&self, name: &str, value: &str) {
         let mut facts = self.facts();
-        let own = facts.variables.iter().position(|(variable, _)| variable == name);
+        let own = facts
+            .variables
+            .iter()
+            .position(|(variable, _)| variable == name);
         match own {
             Some(at) if value.is_empty() => {
                 facts.variables.remove(at);
@@ -268,7 +277,8 @@ impl Leg {
 
     /// Waits until the leg is to do something else.
     pub(super) async fn turned(&self) {
-        self.until(|leg| leg.facts().turn.is_some().then_some(())).await;
+        self.until(|leg| leg.facts().turn.is_some().then_some(()))
+            .await;
     }
 
     /// Waits for a while, or until the leg is to do something else.

@@ -98,7 +98,8 @@ impl Scripted {
             bail!("the switch still runs");
         }
         let (dialplan, globals) = self.plan.read()?;
-        let phone = retried(|| Phone::on_port("freeswitch", self.sip))?.answering(Answering::ByHand);
+        let phone =
+            retried(|| Phone::on_port("freeswitch", self.sip))?.answering(Answering::ByHand);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("switch")
@@ -216,7 +217,11 @@ impl Scripted {
     }
 
     /// Waits for an event, past ones included, that the closure accepts.
-    pub async fn event(&self, within: Duration, accept: impl FnMut(&Event) -> bool) -> Result<Event> {
+    pub async fn event(
+        &self,
+        within: Duration,
+        accept: impl FnMut(&Event) -> bool,
+    ) -> Result<Event> {
         let found = self.kept.told.wait(within, accept).await;
         found.with_context(|| format!("no such event within {within:?}"))
     }
@@ -241,7 +246,10 @@ impl Scripted {
         let queue = callcenter::with_domain(queue);
         let switch = self.switch()?;
         let centre = switch.centre();
-        let waiting = centre.members.iter().filter(|member| member.queue == queue && member.waits());
+        let waiting = centre
+            .members
+            .iter()
+            .filter(|member| member.queue == queue && member.waits());
         let first = waiting.map(|member| member.joined).min();
         Ok(first.map(|first| Duration::from_secs(clock::epoch().saturating_sub(first))))
     }
@@ -283,7 +291,11 @@ impl Scripted {
     /// Sets an agent's status, such as `Available` or `Logged Out`.
     pub async fn set_agent(&self, agent: &str, status: &str) -> Result<()> {
         let agent = callcenter::with_domain(agent);
-        let answer = self.api(&format!("callcenter_config agent set status {agent} '{status}'")).await?;
+        let answer = self
+            .api(&format!(
+                "callcenter_config agent set status {agent} '{status}'"
+            ))
+            .await?;
         match answer.trim() {
             "+OK" => Ok(()),
             error => bail!("{error}"),
@@ -365,7 +377,9 @@ async fn take_calls(switch: Arc<Switch>) {
     let mut next = 0;
     loop {
         let calls = switch.phone.record();
-        let Some(call) = calls.wait_from(next, Duration::from_secs(3600), |call| Some(call.clone())).await
+        let Some(call) = calls
+            .wait_from(next, Duration::from_secs(3600), |call| Some(call.clone()))
+            .await
         else {
             continue;
         };
@@ -384,6 +398,8 @@ async fn take_calls(switch: Arc<Switch>) {
             call: Some(call),
         });
         let context = switch.inbound.clone();
-        switch.runtime.spawn(application::live(Arc::clone(&switch), leg, context));
+        switch
+            .runtime
+            .spawn(application::live(Arc::clone(&switch), leg, context));
     }
 }

@@ -21,15 +21,42 @@ const RINGING: u64 = 60;
 
 /// Variables that an originate may set; others are mistakes until a recording or the dialplan has them.
 const KNOWN: &[&str] = &[
-    "origination_uuid", "origination_caller_id_number", "origination_caller_id_name",
-    "ignore_early_media", "originate_timeout", "leg_timeout", "absolute_codec_string",
-    "rtp_timer_name", "cc_base_score", "hangup_after_bridge", "continue_on_fail", "call_timeout",
-    "group_confirm_key", "group_confirm_file", "group_confirm_cancel_timeout", "codec_string",
-    "effective_caller_id_number", "effective_caller_id_name", "park_timeout",
-    "hotline_caller", "hotline_reason", "hotline_language", "hotline_summary", "hotline_tenant",
-    "hotline_reference", "hotline_whisper", "hotline_priority", "hotline_dial", "hotline_purpose",
-    "hotline_queue", "hotline_did", "hotline_agent", "hotline_second", "hotline_outbound_number",
-    "hotline_queue_timeout", "hotline_call",
+    "origination_uuid",
+    "origination_caller_id_number",
+    "origination_caller_id_name",
+    "ignore_early_media",
+    "originate_timeout",
+    "leg_timeout",
+    "absolute_codec_string",
+    "rtp_timer_name",
+    "cc_base_score",
+    "hangup_after_bridge",
+    "continue_on_fail",
+    "call_timeout",
+    "group_confirm_key",
+    "group_confirm_file",
+    "group_confirm_cancel_timeout",
+    "codec_string",
+    "effective_caller_id_number",
+    "effective_caller_id_name",
+    "park_timeout",
+    "hotline_caller",
+    "hotline_reason",
+    "hotline_language",
+    "hotline_summary",
+    "hotline_tenant",
+    "hotline_reference",
+    "hotline_whisper",
+    "hotline_priority",
+    "hotline_dial",
+    "hotline_purpose",
+    "hotline_queue",
+    "hotline_did",
+    "hotline_agent",
+    "hotline_second",
+    "hotline_outbound_number",
+    "hotline_queue_timeout",
+    "hotline_call",
 ];
 
 /// Whom to ring, and as whom.
@@ -120,8 +147,12 @@ pub(super) async fn ring(
     origin: Option<&Arc<Leg>>,
 ) -> Result<Arc<Leg>, String> {
     let place = place(switch, &dial.target)?;
-    let number = dial.get("origination_caller_id_number").unwrap_or(&dial.number);
-    let display = dial.get("origination_caller_id_name").unwrap_or(&dial.display);
+    let number = dial
+        .get("origination_caller_id_number")
+        .unwrap_or(&dial.number);
+    let display = dial
+        .get("origination_caller_id_name")
+        .unwrap_or(&dial.display);
     let headers: Vec<(String, String)> = dial
         .variables
         .iter()
@@ -133,7 +164,9 @@ pub(super) async fn ring(
     let call = reached.and_then(|address| switch.phone.dial_as(address, &place.user, &caller).ok());
     let rings = call.is_some();
     let leg = switch.add_leg(Birth {
-        id: dial.get("origination_uuid").map_or_else(uuid, str::to_owned),
+        id: dial
+            .get("origination_uuid")
+            .map_or_else(uuid, str::to_owned),
         direction: Direction::Outbound,
         channel: format!("sofia/internal/{}", place.user),
         number: number.to_owned(),
@@ -164,7 +197,8 @@ pub(super) async fn ring(
         () = seconds(dial.seconds()) => switch.hang_up(&leg, "NO_ANSWER", "send_cancel"),
         () = given_up => switch.hang_up(&leg, "ORIGINATOR_CANCEL", "send_cancel"),
     }
-    if let Some(cause) = leg.facts().cause.clone() {
+    let cause = leg.facts().cause.clone();
+    if let Some(cause) = cause {
         switch.finish(&leg);
         return Err(cause);
     }
@@ -195,10 +229,14 @@ pub(super) async fn originate(switch: &Arc<Switch>, arguments: &str) -> Result<S
     for (name, value) in &dial.variables {
         let header = name.starts_with("sip_h_X-Hotline-");
         if !header && !KNOWN.contains(&name.as_str()) {
-            switch.complain(format!("originate with the variable {name}, which is not known"));
+            switch.complain(format!(
+                "originate with the variable {name}, which is not known"
+            ));
         }
         if value.contains(['$', '{', '\'', '"', '\\']) || value.chars().any(char::is_control) {
-            switch.complain(format!("originate with {name}={value:?}, which the switch would expand"));
+            switch.complain(format!(
+                "originate with {name}={value:?}, which the switch would expand"
+            ));
         }
     }
     if rest.is_empty() || dial.target.is_empty() {
@@ -211,7 +249,10 @@ pub(super) async fn originate(switch: &Arc<Switch>, arguments: &str) -> Result<S
     if let [action] = rest
         && let Some(action) = action.strip_prefix('&')
     {
-        let (name, data) = action.trim_end_matches(')').split_once('(').unwrap_or((action, ""));
+        let (name, data) = action
+            .trim_end_matches(')')
+            .split_once('(')
+            .unwrap_or((action, ""));
         let (name, data) = (name.to_owned(), data.to_owned());
         let runs = application::live_in(Arc::clone(switch), Arc::clone(&leg), name, data);
         switch.runtime.spawn(runs);
@@ -220,7 +261,9 @@ pub(super) async fn originate(switch: &Arc<Switch>, arguments: &str) -> Result<S
     match rest {
         [extension, dialplan, context] if dialplan == "XML" => {
             if !switch.dialplan.knows(context) {
-                switch.complain(format!("originate to the context {context}, which there is not"));
+                switch.complain(format!(
+                    "originate to the context {context}, which there is not"
+                ));
             }
             {
                 let mut facts = leg.facts();
@@ -231,7 +274,9 @@ pub(super) async fn originate(switch: &Arc<Switch>, arguments: &str) -> Result<S
             switch.runtime.spawn(runs);
         }
         _ => {
-            switch.complain(format!("originate to {rest:?} names no dialplan and context"));
+            switch.complain(format!(
+                "originate to {rest:?} names no dialplan and context"
+            ));
             switch.hang_up(&leg, "NO_ROUTE_DESTINATION", "send_bye");
             switch.finish(&leg);
         }
@@ -266,7 +311,9 @@ pub(super) async fn bridge(switch: &Arc<Switch>, leg: &Arc<Leg>, data: &str) {
         Err(cause) => {
             leg.set_variable("originate_disposition", &cause);
             leg.set_variable("originate_failed_cause", &cause);
-            let goes_on = leg.variable("continue_on_fail").is_some_and(|value| value == "true")
+            let goes_on = leg
+                .variable("continue_on_fail")
+                .is_some_and(|value| value == "true")
                 || ["NO_ANSWER", "NO_USER_RESPONSE", "ORIGINATOR_CANCEL"].contains(&cause.as_str());
             if !goes_on {
                 switch.hang_up(leg, &cause, "send_bye");
@@ -279,7 +326,9 @@ pub(super) async fn bridge(switch: &Arc<Switch>, leg: &Arc<Leg>, data: &str) {
     talk(switch, leg, &other).await;
     let cause = other.facts().cause.clone().unwrap_or_default();
     leg.set_variable("bridge_hangup_cause", &cause);
-    let ends = leg.variable("hangup_after_bridge").is_some_and(|value| value == "true");
+    let ends = leg
+        .variable("hangup_after_bridge")
+        .is_some_and(|value| value == "true");
     if ends && leg.facts().turn.is_none() {
         switch.hang_up(leg, "NORMAL_CLEARING", "send_bye");
     }
@@ -288,7 +337,6 @@ pub(super) async fn bridge(switch: &Arc<Switch>, leg: &Arc<Leg>, data: &str) {
         facts.doing = Doing::Dialplan;
         facts.partner = None;
     }
-    switch.finish(&other);
 }
 
 /// Plays the called side what it is to hear alone, before it counts as having answered.
@@ -298,7 +346,10 @@ async fn confirm(
     other: &Arc<Leg>,
     dial: &Dial,
 ) -> Result<Arc<Leg>, String> {
-    if let Some(file) = dial.get("group_confirm_file").and_then(|what| what.strip_prefix("playback ")) {
+    if let Some(file) = dial
+        .get("group_confirm_file")
+        .and_then(|what| what.strip_prefix("playback "))
+    {
         match application::read_sound(Path::new(file), other.audio.rate()) {
             Ok(samples) => tokio::select! {
                 () = application::play(other, samples) => {}
@@ -307,7 +358,8 @@ async fn confirm(
             Err(error) => switch.complain(format!("group_confirm_file {file:?}: {error}")),
         }
     }
-    if let Some(cause) = other.facts().cause.clone() {
+    let cause = other.facts().cause.clone();
+    if let Some(cause) = cause {
         switch.finish(other);
         return Err(cause);
     }
@@ -328,14 +380,23 @@ pub(super) async fn talk(switch: &Arc<Switch>, leg: &Arc<Leg>, other: &Arc<Leg>)
         ("Bridge-B-Unique-ID", other.id.as_str()),
     ];
     switch.emit(telling::tell(leg, Occasion::Bridged, &about));
+    leg.touch();
     tokio::select! {
         () = leg.turned() => {}
         () = other.until(|other| (!other.is_up()).then_some(())) => {}
     }
     leg.audio.rest();
     other.audio.rest();
+    // Whoever ends it first is told of first.
+    let other_ended = !other.is_up();
+    if other_ended {
+        switch.finish(other);
+    }
     switch.emit(telling::tell(leg, Occasion::Unbridged, &about));
-    switch.hang_up(other, "NORMAL_CLEARING", "send_bye");
+    if !other_ended {
+        switch.hang_up(other, "NORMAL_CLEARING", "send_bye");
+        switch.finish(other);
+    }
     let moves_on = matches!(leg.facts().turn, Some(Turn::Transfer { .. }));
     if moves_on {
         let mut facts = leg.facts();

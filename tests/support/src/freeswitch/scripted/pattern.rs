@@ -22,10 +22,16 @@ struct Piece {
 enum Atom {
     One(char),
     Any,
-    Set { ranges: Vec<(char, char)>, negated: bool },
+    Set {
+        ranges: Vec<(char, char)>,
+        negated: bool,
+    },
     Begin,
     End,
-    Group { alternatives: Alternatives, number: Option<usize> },
+    Group {
+        alternatives: Alternatives,
+        number: Option<usize>,
+    },
     Back(usize),
 }
 
@@ -74,7 +80,13 @@ impl Pattern {
 
 type Next<'a> = &'a mut dyn FnMut(usize, &mut Groups) -> bool;
 
-fn any(alternatives: &Alternatives, text: &[char], at: usize, groups: &mut Groups, next: Next<'_>) -> bool {
+fn any(
+    alternatives: &Alternatives,
+    text: &[char],
+    at: usize,
+    groups: &mut Groups,
+    next: Next<'_>,
+) -> bool {
     alternatives
         .iter()
         .any(|pieces| row(pieces, text, at, groups, next))
@@ -128,7 +140,10 @@ fn one(atom: &Atom, text: &[char], at: usize, groups: &mut Groups, next: Next<'_
         }
         Atom::Begin => at == 0 && next(at, groups),
         Atom::End => at == text.len() && next(at, groups),
-        Atom::Group { alternatives, number } => {
+        Atom::Group {
+            alternatives,
+            number,
+        } => {
             let mut close = |after: usize, groups: &mut Groups| {
                 let Some(number) = *number else {
                     return next(after, groups);
@@ -181,7 +196,12 @@ impl Reader {
             let (least, most) = self.times()?;
             let greedy = !((least, most) != (1, 1) && self.take('?'));
             if let Some(row) = all.last_mut() {
-                row.push(Piece { atom, least, most, greedy });
+                row.push(Piece {
+                    atom,
+                    least,
+                    most,
+                    greedy,
+                });
             }
         }
         Ok(all)
@@ -209,7 +229,10 @@ impl Reader {
                 if !self.take(')') {
                     return Err("a bracket is not closed".to_owned());
                 }
-                Atom::Group { alternatives, number }
+                Atom::Group {
+                    alternatives,
+                    number,
+                }
             }
             '\\' => self.escape()?,
             '*' | '+' | '?' => return Err(format!("{c} has nothing to repeat")),
@@ -241,7 +264,10 @@ impl Reader {
                 ']' if !ranges.is_empty() => return Ok(Atom::Set { ranges, negated }),
                 '\\' => match self.escape()? {
                     Atom::One(c) => ranges.push((c, c)),
-                    Atom::Set { ranges: class, negated: false } => ranges.extend(class),
+                    Atom::Set {
+                        ranges: class,
+                        negated: false,
+                    } => ranges.extend(class),
                     _ => return Err("a set holds what is not understood".to_owned()),
                 },
                 from => {
@@ -274,7 +300,10 @@ impl Reader {
         let end = self.at + end.ok_or("a brace is not closed")?;
         let text: String = self.rest[self.at..end].iter().collect();
         self.at = end + 1;
-        let number = |text: &str| text.parse::<usize>().map_err(|_| format!("{{{text}}} is no number"));
+        let number = |text: &str| {
+            text.parse::<usize>()
+                .map_err(|_| format!("{{{text}}} is no number"))
+        };
         match text.split_once(',') {
             None => number(&text).map(|times| (times, times)),
             Some((least, "")) => Ok((number(least)?, usize::MAX)),

@@ -82,7 +82,9 @@ impl Plan {
     pub(super) fn read(&self) -> Result<(Dialplan, HashMap<String, String>)> {
         let mut dialplan = Dialplan::default();
         for text in &self.dialplans {
-            dialplan.read(text).map_err(|error| anyhow!("the dialplan: {error}"))?;
+            dialplan
+                .read(text)
+                .map_err(|error| anyhow!("the dialplan: {error}"))?;
         }
         let mut globals: HashMap<String, String> = dialplan.globals.iter().cloned().collect();
         globals.insert("domain".to_owned(), "default".to_owned());

@@ -21,7 +21,10 @@ impl Message {
     /// Returns a line of the head.
     pub fn get(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.filter(|(header, _)| *header == name).map(|(_, value)| value).next()
+        lines
+            .filter(|(header, _)| *header == name)
+            .map(|(_, value)| value)
+            .next()
     }
 }
 
@@ -68,8 +71,9 @@ pub fn session(name: &str) -> Arc<Vec<Message>> {
     let mut sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
     let read = || {
         let path = folder().join(format!("{name}.esl.in"));
-        let bytes = fs::read(&path)
-            .unwrap_or_else(|error| panic!("cannot read the recording {}: {error}", path.display()));
+        let bytes = fs::read(&path).unwrap_or_else(|error| {
+            panic!("cannot read the recording {}: {error}", path.display())
+        });
         Arc::new(messages(&bytes))
     };
     Arc::clone(sessions.entry(name.to_owned()).or_insert_with(read))
@@ -95,15 +99,23 @@ pub(super) type Place = (&'static str, &'static str, &'static str);
 pub(super) fn shape(place: Place) -> Arc<Event> {
     type Found = HashMap<Place, Arc<Event>>;
     static SHAPES: LazyLock<Mutex<Found>> = LazyLock::new(Mutex::default);
-    if let Some(shape) = SHAPES.lock().unwrap_or_else(PoisonError::into_inner).get(&place) {
+    if let Some(shape) = SHAPES
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(&place)
+    {
         return Arc::clone(shape);
     }
     let (session, name, action) = place;
     let stands = |event: &Event| {
         event.name() == name
             && (action.is_empty()
-                || [event.get("CC-Action"), event.get("Channel-State"), event.get("Application")]
-                    .contains(&Some(action)))
+                || [
+                    event.get("CC-Action"),
+                    event.get("Channel-State"),
+                    event.get("Application"),
+                ]
+                .contains(&Some(action)))
     };
     let found = events(session).into_iter().find(stands);
     let Some(found) = found else {
@@ -122,7 +134,11 @@ pub(super) fn connected(session_name: &str) -> Event {
     let messages = session(session_name);
     let mut event = Event::default();
     let head = messages.first().map(|message| message.head.as_str());
-    for (name, value) in head.unwrap_or_default().lines().filter_map(|line| line.split_once(": ")) {
+    for (name, value) in head
+        .unwrap_or_default()
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+    {
         event.push(name, decode(value));
     }
     event

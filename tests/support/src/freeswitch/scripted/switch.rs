@@ -205,7 +205,9 @@ impl Switch {
         self.runtime.spawn(async move {
             let mut next = 0;
             loop {
-                let happening = line.record().wait_from(next, FOREVER, |(_, it)| Some(it.clone()));
+                let happening = line
+                    .record()
+                    .wait_from(next, FOREVER, |(_, it)| Some(it.clone()));
                 let Some(happening) = happening.await else {
                     return;
                 };
@@ -219,7 +221,9 @@ impl Switch {
         self.runtime.spawn(async move {
             let mut next = 0;
             while followed.is_up() {
-                let pressed = call.pressed().wait_from(next, FOREVER, |(_, key)| Some(*key));
+                let pressed = call
+                    .pressed()
+                    .wait_from(next, FOREVER, |(_, key)| Some(*key));
                 tokio::select! {
                     key = pressed => if let Some(key) = key {
                         next += 1;
@@ -250,7 +254,11 @@ impl Switch {
             }
             Happening::Refused(code) => {
                 let nothing_listens = *code == 408;
-                let cause = if nothing_listens { "RECOVERY_ON_TIMER_EXPIRE" } else { cause(*code) };
+                let cause = if nothing_listens {
+                    "RECOVERY_ON_TIMER_EXPIRE"
+                } else {
+                    cause(*code)
+                };
                 self.hang_up(leg, cause, "recv_refuse");
                 true
             }
@@ -324,8 +332,8 @@ impl Switch {
         if answered {
             telling::inherit(leg, Occasion::HangUp);
         }
-        leg.set_variable("sip_hangup_disposition", how);
         self.tell(leg, Occasion::HangUp);
+        leg.set_variable("sip_hangup_disposition", how);
         leg.audio.rest();
         leg.turn(Turn::HangUp);
         if let Some(call) = &leg.call
@@ -395,7 +403,9 @@ impl Switch {
         while !self.is_ending() {
             look.tick().await;
             let now = clock::epoch();
-            let due: Vec<Later> = lock(&self.later).extract_if(.., |later| later.at <= now).collect();
+            let due: Vec<Later> = lock(&self.later)
+                .extract_if(.., |later| later.at <= now)
+                .collect();
             for later in due {
                 if let Some(leg) = self.leg(&later.leg) {
                     self.transfer(&leg, &later.extension, &later.context);
@@ -409,7 +419,9 @@ impl Switch {
     }
 
     fn beat(&self) {
-        let mut event = recorded::shape(("log-heartbeat", "HEARTBEAT", "")).as_ref().clone();
+        let mut event = recorded::shape(("log-heartbeat", "HEARTBEAT", ""))
+            .as_ref()
+            .clone();
         event.set("Session-Count", lock(&self.legs).len().to_string());
         event.set("Session-Since-Startup", self.sessions().to_string());
         event.set("Uptime-msec", (self.up() / 1000).to_string());
@@ -433,7 +445,11 @@ impl Switch {
     /// Ends everything as `shutdown` does: the event, the calls, the notices.
     pub(super) async fn shut_down(&self) {
         self.ending.store(true, Ordering::Relaxed);
-        self.emit(recorded::shape(("shutdown", "SHUTDOWN", "")).as_ref().clone());
+        self.emit(
+            recorded::shape(("shutdown", "SHUTDOWN", ""))
+                .as_ref()
+                .clone(),
+        );
         for leg in self.legs() {
             self.hang_up(&leg, "SYSTEM_SHUTDOWN", "send_bye");
         }
@@ -502,6 +518,9 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl std::fmt::Debug for Switch {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Switch").field("core", &self.core).finish_non_exhaustive()
+        formatter
+            .debug_struct("Switch")
+            .field("core", &self.core)
+            .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,12 @@ use super::event::object;
 use super::recorded;
 use super::switch::Switch;
 
-const STATUSES: [&str; 4] = ["Available", "Available (On Demand)", "On Break", "Logged Out"];
+const STATUSES: [&str; 4] = [
+    "Available",
+    "Available (On Demand)",
+    "On Break",
+    "Logged Out",
+];
 
 /// Runs `callcenter_config`.
 pub(super) fn config(switch: &Switch, words: &[&str], rest: &str) -> String {
@@ -36,7 +41,12 @@ pub(super) fn config(switch: &Switch, words: &[&str], rest: &str) -> String {
             None => "-ERR Agent not found!\n".to_owned(),
         },
         ["agent", "set", "status", name, ..] => {
-            let status = rest.split(name).nth(1).unwrap_or_default().trim().trim_matches('\'');
+            let status = rest
+                .split(name)
+                .nth(1)
+                .unwrap_or_default()
+                .trim()
+                .trim_matches('\'');
             let Some(agent) = centre.agent(name) else {
                 return "-ERR Agent not found!\n".to_owned();
             };
@@ -51,7 +61,12 @@ pub(super) fn config(switch: &Switch, words: &[&str], rest: &str) -> String {
             "+OK\n".to_owned()
         }
         ["agent", "set", "state", name, ..] => {
-            let state = rest.split(name).nth(1).unwrap_or_default().trim().trim_matches('\'');
+            let state = rest
+                .split(name)
+                .nth(1)
+                .unwrap_or_default()
+                .trim()
+                .trim_matches('\'');
             let states = ["Waiting", "Idle", "Receiving", "In a queue call"];
             let found = states.into_iter().find(|known| *known == state);
             match (centre.agent(name), found) {
@@ -90,7 +105,8 @@ pub(super) fn json(switch: &Switch, text: &str) -> String {
     let kind = arguments.strip_prefix("queue list ").unwrap_or_default();
     let centre = switch.centre();
     let part = part(&centre, kind, queue, clock::epoch());
-    let (Some((head, rows)), "callcenter_config") = (part, request["command"].as_str().unwrap_or_default())
+    let (Some((head, rows)), "callcenter_config") =
+        (part, request["command"].as_str().unwrap_or_default())
     else {
         switch.complain(format!("api json {text:?} is in no recording"));
         return "{\"status\":\"error\"}".to_owned();
@@ -102,7 +118,10 @@ pub(super) fn json(switch: &Switch, text: &str) -> String {
         .map(|row| object(names.iter().copied().zip(row.iter().map(String::as_str))))
         .collect();
     let echoed = text.trim().trim_end_matches('}');
-    format!("{echoed}}},\"status\":\"success\",\"response\":[{}]}}", rows.join(","))
+    format!(
+        "{echoed}}},\"status\":\"success\",\"response\":[{}]}}",
+        rows.join(",")
+    )
 }
 
 type Rows = Vec<Vec<String>>;
@@ -114,8 +133,11 @@ fn part(centre: &Centre, kind: &str, queue: &str, now: u64) -> Option<(&'static 
     };
     Some(match kind {
         "members" => {
-            let mut members: Vec<&Member> =
-                centre.members.iter().filter(|member| member.queue == queue).collect();
+            let mut members: Vec<&Member> = centre
+                .members
+                .iter()
+                .filter(|member| member.queue == queue)
+                .collect();
             members.sort_by_key(|member| std::cmp::Reverse(member.score(now)));
             let rows = members.into_iter().map(|member| member_row(member, now));
             ("queue|instance_id", rows.collect())
@@ -140,15 +162,21 @@ fn table(begins: &str, rows: impl Iterator<Item = Vec<String>>) -> String {
 /// Returns the recorded head of a table.
 fn head(begins: &str) -> String {
     let session = recorded::session("callcenter-lists");
-    let found = session.iter().find(|message| message.body.starts_with(begins));
+    let found = session
+        .iter()
+        .find(|message| message.body.starts_with(begins));
     let line = found.and_then(|message| message.body.lines().next());
     line.unwrap_or_default().to_owned()
 }
 
 fn queue_row(queue: &Queue) -> Vec<String> {
     let session = recorded::session("callcenter-lists");
-    let found = session.iter().find(|message| message.body.starts_with("name|strategy"));
-    let recorded = found.and_then(|message| message.body.lines().nth(1)).unwrap_or_default();
+    let found = session
+        .iter()
+        .find(|message| message.body.starts_with("name|strategy"));
+    let recorded = found
+        .and_then(|message| message.body.lines().nth(1))
+        .unwrap_or_default();
     let mut row: Vec<String> = recorded.split('|').map(str::to_owned).collect();
     for (at, value) in [
         (0, queue.name.clone()),
@@ -174,7 +202,11 @@ fn agent_row(agent: &Agent) -> Vec<String> {
         agent.state.to_owned(),
     ];
     let numbers = [
-        0, 1, 1, 1, 1,
+        0,
+        1,
+        1,
+        1,
+        1,
         agent.last_bridge_start,
         agent.last_bridge_end,
         agent.last_offered_call,
@@ -190,11 +222,17 @@ fn agent_row(agent: &Agent) -> Vec<String> {
 }
 
 fn tier_row(tier: &Tier) -> Vec<String> {
-    [&tier.queue, &tier.agent, tier.state, "1", "1"].map(str::to_owned).to_vec()
+    [&tier.queue, &tier.agent, tier.state, "1", "1"]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 fn member_row(member: &Member, now: u64) -> Vec<String> {
-    let system = if member.agent.is_empty() { "" } else { "single_box" };
+    let system = if member.agent.is_empty() {
+        ""
+    } else {
+        "single_box"
+    };
     vec![
         member.queue.clone(),
         "single_box".to_owned(),

@@ -58,13 +58,21 @@ impl Occasion {
             }
             Self::Execute => ("outbound-transfer-queue", "CHANNEL_EXECUTE", "log"),
             Self::Executed if over => ("outbound-call", "CHANNEL_EXECUTE_COMPLETE", ""),
-            Self::Executed => ("outbound-transfer-queue", "CHANNEL_EXECUTE_COMPLETE", "socket"),
+            Self::Executed => (
+                "outbound-transfer-queue",
+                "CHANNEL_EXECUTE_COMPLETE",
+                "socket",
+            ),
             Self::SoftExecute => ("outbound-transfer-queue", "CHANNEL_EXECUTE", "uuid_bridge"),
             Self::Routing => ("outbound-transfer-queue", "CHANNEL_STATE", "CS_ROUTING"),
             Self::Executing => ("outbound-transfer-queue", "CHANNEL_STATE", "CS_EXECUTE"),
             Self::Hibernating => ("outbound-transfer-queue", "CHANNEL_STATE", "CS_HIBERNATE"),
             Self::Resetting => ("outbound-transfer-queue", "CHANNEL_STATE", "CS_RESET"),
-            Self::SoftExecuting => ("outbound-transfer-queue", "CHANNEL_STATE", "CS_SOFT_EXECUTE"),
+            Self::SoftExecuting => (
+                "outbound-transfer-queue",
+                "CHANNEL_STATE",
+                "CS_SOFT_EXECUTE",
+            ),
             Self::Bridged => ("callcenter-answered", "CHANNEL_BRIDGE", ""),
             Self::Unbridged => ("callcenter-answered", "CHANNEL_UNBRIDGE", ""),
             Self::Key if inbound => ("outbound-call", "DTMF", ""),
@@ -145,7 +153,9 @@ fn fill(leg: &Leg, shape: &Event, more: &[(&str, &str)]) -> Event {
             }
             varied = true;
         } else if name.starts_with("Other-") {
-            let value = partner.as_ref().map(|partner| other(partner, name, recorded));
+            let value = partner
+                .as_ref()
+                .map(|partner| other(partner, name, recorded));
             if let Some(value) = value {
                 event.push(name, value);
             }
@@ -174,7 +184,10 @@ fn header(id: &str, facts: &Facts, name: &str, recorded: &str) -> String {
         "Channel-Name" => facts.channel.clone(),
         "Call-Direction" | "Presence-Call-Direction" => facts.direction.name().to_owned(),
         "Hangup-Cause" => facts.cause.clone().unwrap_or_else(|| recorded.to_owned()),
-        _ => match name.strip_prefix("Caller-").or_else(|| name.strip_prefix("Channel-")) {
+        _ => match name
+            .strip_prefix("Caller-")
+            .or_else(|| name.strip_prefix("Channel-"))
+        {
             Some(rest) => profile(id, facts, rest, recorded),
             None => recorded.to_owned(),
         },

@@ -101,7 +101,8 @@ impl Way<'_> {
     /// Takes a datagram of the bot; tells whether the way back stays open.
     fn take(&self, datagram: &[u8], size: usize) -> bool {
         if datagram.is_empty() {
-            self.switch.complain("an empty datagram ends the bot's way to the caller for good");
+            self.switch
+                .complain("an empty datagram ends the bot's way to the caller for good");
             return false;
         }
         let (sent, received) = self.leg.flow.received();

@@ -249,8 +249,8 @@ fn fallback(
         (None, Some(queue), Some(known)) if !known.contains(queue) => Diagnosis::wrong(
             "fallback",
             format!("hotline_fallback_queue is {queue}, and FreeSWITCH has no such queue"),
-            "correct it in vars.xml: the whole name, with its domain; or add the queue to \
-             callcenter.conf.xml and run `fs_cli -x 'reload mod_callcenter'`",
+            "write its whole name with the domain in vars.xml, or add it to callcenter.conf.xml; then \
+             `fs_cli -x reloadxml`, and `fs_cli -x 'callcenter_config queue load NAME'` for a new queue",
         ),
         (None, Some(queue), Some(_)) => {
             Diagnosis::well("fallback", format!("callers go to the queue {queue}"))
@@ -286,8 +286,9 @@ fn queues<'a>(
         false => Diagnosis::wrong(
             "queues",
             format!("FreeSWITCH has no queue {}", missing.join(", ")),
-            "add them to callcenter.conf.xml and run `fs_cli -x 'callcenter_config queue load NAME'`, \
-             or correct `queue` in tenant.yaml or freeswitch.queue_domain",
+            "add them to callcenter.conf.xml, then `fs_cli -x reloadxml` and for each \
+             `fs_cli -x 'callcenter_config queue load NAME'`; or correct `queue` in tenant.yaml, or \
+             freeswitch.queue_domain",
         ),
     }
 }
@@ -348,5 +349,178 @@ fn gateway(name: &str, answer: &str) -> Diagnosis {
                  `fs_cli -x 'sofia status gateway {name}'`"
             ),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Health;
+    use super::*;
+
+    /// As a FreeSWITCH 1.11 printed them.
+    const QUEUES: &str = "\
+name|strategy|moh_sound|time_base_score|tier_rules_apply|tier_rule_wait_second
+hovednummer@default|longest-idle-agent|tone_stream://%(1000,0,900);loops=-1|system|false|0
+borgerservice@default|longest-idle-agent|local_stream://moh|system|false|0
++OK
+";
+    const GATEWAY: &str = "\
+=================================================================================================
+Name    \ttrunk
+Profile \texternal
+Proxy   \tsip:127.0.0.1:5090
+Context \tpublic
+PingState\t1/0/1
+State   \tNOREG
+Status  \tUP
+Uptime  \t1s
+=================================================================================================
+";
+
+    fn settings(more: &str) -> Config {
+        let text = format!("{{ \"password_file\": \"secret\" {more} }}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn shown(diagnosis: &Diagnosis) -> String {
+        let mark = match diagnosis.health {
+            Health::Well => "ok",
+            Health::Odd => "odd",
+            Health::Wrong => "WRONG",
+        };
+        format!("{mark} {}\n-> {}", diagnosis.says, diagnosis.remedy)
+    }
+
+    #[test]
+    fn a_module_that_is_not_loaded_is_named_with_the_file_that_loads_it() {
+        assert_eq!(modules(&[]).health, Health::Well);
+        insta::assert_snapshot!(shown(&modules(&["mod_callcenter"])), @r#"
+        WRONG FreeSWITCH has not loaded mod_callcenter
+        -> add <load module="mod_callcenter"/> to autoload_configs/modules.conf.xml and run `fs_cli -x 'load mod_callcenter'`; where it is not installed: mod_callcenter is a package of its own (freeswitch-mod-callcenter), and off in build/modules.conf
+        "#);
+    }
+
+    #[test]
+    fn a_dialplan_that_was_not_copied_is_told_with_where_it_belongs() {
+        assert_eq!(dialplan(&[]).health, Health::Well);
+        let settings = settings("");
+        insta::assert_snapshot!(shown(&dialplan(&contexts(&settings))), @"
+        WRONG it has no context hotline-inbound, hotline-queue, hotline-extension, hotline-external, hotline-callback-agent, hotline-callback-caller, hotline-fallback
+        -> copy freeswitch/conf/dialplan/hotline.xml into the folder dialplan of FreeSWITCH's configuration and run `fs_cli -x reloadxml`; or name your own in freeswitch.contexts
+        ");
+    }
+
+    #[test]
+    fn a_dialplan_of_ones_own_may_take_calls_in_elsewhere() {
+        assert_eq!(dialplan(&[INBOUND]).health, Health::Odd);
+    }
+
+    #[test]
+    fn contexts_of_ones_own_are_looked_for_by_their_names() {
+        let settings = settings(r#", "contexts": { "queue": "house-queue" }"#);
+        let names = contexts(&settings);
+        assert!(names.contains(&"house-queue") && !names.contains(&"hotline-queue"));
+        assert!(names.contains(&"hotline-fallback"));
+    }
+
+    #[test]
+    fn calls_brought_to_another_port_than_ours_are_found_out() {
+        let listen = "127.0.0.1:8084".parse().unwrap();
+        for fine in [
+            None,
+            Some("127.0.0.1:8084"),
+            Some("10.0.0.1:9000|10.0.0.2:8084"),
+            // The port that `socket` takes when none is written.
+            Some("hotline.example"),
+            Some("127.0.0.1:8084/tenant"),
+        ] {
+            assert!(socket(fine, listen).is_none(), "{fine:?}");
+        }
+        let elsewhere = socket(Some("127.0.0.1:8085"), listen).unwrap();
+        insta::assert_snapshot!(shown(&elsewhere), @"
+        WRONG it brings calls to 127.0.0.1:8085, and Hotline listens on 127.0.0.1:8084
+        -> set hotline_socket in vars.xml to the address of freeswitch.listen, and run `fs_cli -x reloadxml`
+        ");
+    }
+
+    #[test]
+    fn callers_need_a_place_to_go_when_hotline_is_not_there() {
+        let known = names(QUEUES);
+        let look = |own, found, queue| shown(&fallback(own, found, queue, Some(&known)));
+        let well = look(None, true, Some("hovednummer@default"));
+        assert_eq!(well, "ok callers go to the queue hovednummer@default\n-> ");
+        let well = look(Some("9000 XML default"), true, None);
+        assert_eq!(well, "ok callers go to 9000 XML default\n-> ");
+        insta::assert_snapshot!(look(None, true, None), @"
+        WRONG neither hotline_fallback_queue nor hotline_fallback is set: when Hotline is not there, callers hear a tone and are hung up
+        -> set hotline_fallback_queue in vars.xml to a queue of callcenter.conf.xml, with its domain, and run `fs_cli -x reloadxml`
+        ");
+        insta::assert_snapshot!(look(None, true, Some("hovednummer")), @"
+        WRONG hotline_fallback_queue is hovednummer, and FreeSWITCH has no such queue
+        -> write its whole name with the domain in vars.xml, or add it to callcenter.conf.xml; then `fs_cli -x reloadxml`, and `fs_cli -x 'callcenter_config queue load NAME'` for a new queue
+        ");
+        insta::assert_snapshot!(look(Some("9000 XML nowhere"), false, None), @r#"
+        WRONG hotline_fallback is "9000 XML nowhere", and the dialplan has no such context
+        -> correct hotline_fallback in vars.xml ("extension XML context") and run `fs_cli -x reloadxml`
+        "#);
+        let without = fallback(None, true, Some("hovednummer@default"), None);
+        assert_eq!(without.health, Health::Wrong, "without mod_callcenter");
+    }
+
+    #[test]
+    fn a_place_of_ones_own_is_looked_up_in_its_context() {
+        assert_eq!(context_of("9000 XML public"), Some("public"));
+        assert_eq!(context_of("9000 XML"), Some("default"));
+        assert_eq!(context_of("9000"), Some("default"));
+        assert_eq!(context_of("park inline"), None);
+    }
+
+    #[test]
+    fn queues_that_tenants_name_and_the_switch_lacks_are_listed_in_full() {
+        let known = names(QUEUES);
+        let some = ["borgerservice", "hovednummer@default"].into_iter();
+        assert_eq!(queues(some, &known, "default").health, Health::Well);
+        let more = ["borgerservice", "affald", "havn@fjordby"].into_iter();
+        insta::assert_snapshot!(shown(&queues(more, &known, "default")), @"
+        WRONG FreeSWITCH has no queue affald@default, havn@fjordby
+        -> add them to callcenter.conf.xml, then `fs_cli -x reloadxml` and for each `fs_cli -x 'callcenter_config queue load NAME'`; or correct `queue` in tenant.yaml, or freeswitch.queue_domain
+        ");
+        let domain = queues(["borgerservice"].into_iter(), &known, "example.org");
+        assert!(shown(&domain).contains("no queue borgerservice@example.org"));
+    }
+
+    #[test]
+    fn a_gateway_that_is_missing_or_down_is_told_apart_from_one_that_is_up() {
+        assert_eq!(gateway("trunk", GATEWAY).health, Health::Well);
+        insta::assert_snapshot!(shown(&gateway("trunk", "Invalid Gateway!\n")), @"
+        WRONG FreeSWITCH has no gateway trunk
+        -> add it as freeswitch/conf/sip_profiles/external/trunk.xml shows and run `fs_cli -x 'sofia profile external rescan'`, or correct `trunk` in freeswitch.outbound
+        ");
+        let down = GATEWAY.replace("UP", "DOWN");
+        insta::assert_snapshot!(shown(&gateway("trunk", &down)), @"
+        WRONG trunk is DOWN (NOREG): nobody outside can be called
+        -> see proxy, username and password of the gateway in sip_profiles, and `fs_cli -x 'sofia status gateway trunk'`
+        ");
+        let trying = GATEWAY.replace("NOREG", "TRYING");
+        assert_eq!(gateway("trunk", &trying).health, Health::Odd);
+    }
+
+    #[test]
+    fn gateways_are_found_in_dial_strings() {
+        assert_eq!(gateways(&settings("").outbound), ["trunk"]);
+        let two = "[leg_timeout=9]sofia/gateway/a/{number}|sofia/gateway/b/{number}";
+        assert_eq!(gateways(two), ["a", "b"]);
+        assert!(gateways("sofia/external/{number}@10.0.0.1").is_empty());
+        assert!(gateways("sofia/gateway/${trunk}/{number}").is_empty());
+    }
+
+    #[test]
+    fn a_dial_string_that_drops_the_number_is_wrong() {
+        assert!(templates(&settings("")).is_empty());
+        let wrong = templates(&settings(r#", "outbound": "sofia/gateway/trunk""#));
+        insta::assert_snapshot!(shown(&wrong[0]), @r#"
+        WRONG freeswitch.outbound is "sofia/gateway/trunk", without {number}
+        -> write {number} where it belongs, as in docs/hotline.yaml
+        "#);
     }
 }

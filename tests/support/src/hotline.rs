@@ -275,6 +275,24 @@ impl Hotline {
         self.process.as_mut()
     }
 
+    /// Returns how many files and sockets it has open.
+    pub fn open_files(&self) -> Result<usize> {
+        let process = self.process.as_ref().context("Hotline does not run")?;
+        Ok(fs::read_dir(format!("/proc/{}/fd", process.id()))?.count())
+    }
+
+    /// Returns one of its figures, or the sum where there is one for each label; nothing when it
+    /// has no such figure.
+    pub async fn figure(&self, name: &str) -> Result<Option<f64>> {
+        let (_, text) = self.get("/metrics").await?;
+        let values = text.lines().filter_map(|line| {
+            let (figure, value) = line.rsplit_once(' ')?;
+            let figure = figure.split('{').next()?;
+            (figure == name).then(|| value.parse::<f64>().ok())?
+        });
+        Ok(values.reduce(|sum, value| sum + value))
+    }
+
     /// Kills it at once, as `kill -9` does.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {

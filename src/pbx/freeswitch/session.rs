@@ -38,9 +38,13 @@ const HOLD_OFF: Duration = Duration::from_millis(400);
 /// How long a call's task may not have asked for audio until the watchdog is let off.
 const PULSE: Duration = Duration::from_millis(800);
 
+/// The variable that a channel bears once it has been with us: the id of its call.
+const VISITED: &str = "hotline_call";
+const VISITED_HEADER: &str = "variable_hotline_call";
+
 /// One call's connection.
 pub(super) struct Session {
-    call: CallId,
+    channel: CallId,
     commands: Commands,
     /// Whether the caller is parked with us. Whoever moves them holds it meanwhile, so that the
     /// watchdog is not set again for a caller who is already somewhere else.
@@ -50,6 +54,11 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// Returns the id of the channel.
+    pub(super) fn channel(&self) -> CallId {
+        self.channel
+    }
+
     /// Runs a quick `api` command on the call's own connection.
     pub(super) async fn api(&self, command: String) -> Result<String, PbxError> {
         self.commands.api(command).await
@@ -59,7 +68,7 @@ impl Session {
     pub(super) async fn move_to(&self, place: &str) -> Result<(), PbxError> {
         let mut parked = self.parked.lock().await;
         let moved = self
-            .api(format!("uuid_transfer {} {place}", self.call))
+            .api(format!("uuid_transfer {} {place}", self.channel))
             .await;
         *parked = moved.is_err() && *parked;
         moved.map(|_| ())
@@ -75,14 +84,14 @@ impl Session {
     async fn hold_off(&self) -> Result<(), PbxError> {
         let parked = self.parked.lock().await;
         if *parked {
-            self.api(format!("sched_del {}", self.call)).await?;
+            self.api(format!("sched_del {}", self.channel)).await?;
             self.set_watchdog().await?;
         }
         Ok(())
     }
 
     async fn set_watchdog(&self) -> Result<(), PbxError> {
-        let order = format!("sched_transfer +2 {} {}", self.call, self.fallback);
+        let order = format!("sched_transfer +2 {} {}", self.channel, self.fallback);
         self.api(order).await.map(|_| ())
     }
 }
@@ -116,7 +125,7 @@ pub(super) async fn admit(
             ));
         }
     };
-    let call = identify(&channel)?;
+    let (id, call) = identify(&channel)?;
     let rate = rate(&channel)?;
     let arrival = arrival(&channel);
     listen(&commands).await.map_err(told("the call's events"))?;
@@ -135,7 +144,7 @@ pub(super) async fn admit(
         .map_err(|error| format!("no port for audio: {error}"))?;
     let port = media.port().map_err(|error| error.to_string())?;
     let session = Arc::new(Session {
-        call,
+        channel: id,
         commands,
         parked: Mutex::new(true),
         fallback: format!("fallback XML {}", house.config.contexts.fallback),
@@ -144,6 +153,8 @@ pub(super) async fn admit(
         .await
         .map_err(told("unicast"))?;
     session.set_watchdog().await.map_err(told("the watchdog"))?;
+    let visited = format!("uuid_setvar {id} {VISITED} {call}");
+    session.api(visited).await.map_err(told("the call's id"))?;
     media.begin().await?;
     lock(&house.calls).arrive(call, arrival, Arc::clone(&session), Instant::now());
     tokio::spawn(guard(
@@ -152,12 +163,19 @@ pub(super) async fn admit(
         leaving.clone(),
         closes.clone(),
     ));
-    tokio::spawn(attend(Arc::clone(house), session, events, leaving, closes));
+    tokio::spawn(attend(
+        Arc::clone(house),
+        call,
+        session,
+        events,
+        leaving,
+        closes,
+    ));
     Ok((call, media))
 }
 
-/// Returns the call's id, which is the channel's.
-fn identify(channel: &EslResponse) -> Result<CallId, String> {
+/// Returns the channel's id and the call's: the same, unless the channel has been with us before.
+fn identify(channel: &EslResponse) -> Result<(CallId, CallId), String> {
     let id = channel.header("Unique-ID").unwrap_or_default();
     let id = Uuid::parse_str(id).map_err(|_| "no FreeSWITCH: it names no channel".to_owned())?;
     let is = |name: &str, value: &str| channel.header(name) == Some(value);
@@ -167,7 +185,11 @@ fn identify(channel: &EslResponse) -> Result<CallId, String> {
                 .to_owned(),
         );
     }
-    Ok(CallId(id))
+    let call = match channel.header(VISITED_HEADER) {
+        Some(_) => Uuid::new_v4(),
+        None => id,
+    };
+    Ok((CallId(id), CallId(call)))
 }
 
 /// Returns the samples per second of what FreeSWITCH reads from the caller.
@@ -197,7 +219,8 @@ fn arrival(channel: &EslResponse) -> Arrival {
         name: text("Caller-Caller-ID-Name"),
         language: text("variable_hotline_language").or_else(|| text("variable_default_language")),
         channel: text("Channel-Name").unwrap_or_default(),
-        purpose: text("variable_hotline_purpose"),
+        // Who comes back has been called back already.
+        purpose: text("variable_hotline_purpose").filter(|_| text(VISITED_HEADER).is_none()),
     }
 }
 
@@ -255,14 +278,14 @@ async fn guard(session: Arc<Session>, pulse: Pulse, leaving: Leaving, closes: Ca
             () = closes.cancelled() => return,
         }
         if !pulse.is_felt(PULSE) {
-            tracing::error!(call = %session.call, "a call is not attended to, its watchdog is let off");
+            tracing::error!(channel = %session.channel, "a call is not attended to, its watchdog is let off");
             return;
         }
         match session.hold_off().await {
             Ok(()) => {}
             Err(PbxError::NoSuchCall | PbxError::NotConnected(_)) => return,
             Err(error) => {
-                tracing::warn!(call = %session.call, "the watchdog was not held off: {error}")
+                tracing::warn!(channel = %session.channel, "the watchdog was not held off: {error}")
             }
         }
     }
@@ -271,12 +294,13 @@ async fn guard(session: Arc<Session>, pulse: Pulse, leaving: Leaving, closes: Ca
 /// Reads the call's events until the connection ends, or nobody serves the call any more.
 async fn attend(
     house: Arc<FreeSwitch>,
+    call: CallId,
     session: Arc<Session>,
     mut events: EslEventStream,
     leaving: Leaving,
     closes: CancellationToken,
 ) {
-    let call = session.call;
+    let channel = session.channel;
     loop {
         let event = tokio::select! {
             event = events.recv() => event,
@@ -285,7 +309,7 @@ async fn attend(
         match event {
             Some(Ok(event)) => {
                 if let Some(told) = Told::read(&event) {
-                    hear(&house, call, told, &leaving);
+                    hear(&house, channel, told, &leaving);
                 }
             }
             Some(Err(error)) => {
@@ -303,14 +327,14 @@ async fn attend(
 }
 
 /// Takes one event of a call's own connection.
-fn hear(house: &FreeSwitch, call: CallId, told: Told, leaving: &Leaving) {
+fn hear(house: &FreeSwitch, channel: CallId, told: Told, leaving: &Leaving) {
     match told {
-        Told::Key { call: whose, .. } if whose == call => lock(&house.calls).told(&told),
-        Told::HungUp { call: whose, .. } if whose == call => {
+        Told::Key { call: whose, .. } if whose == channel => lock(&house.calls).told(&told),
+        Told::HungUp { call: whose, .. } if whose == channel => {
             leaving.hung_up.cancel();
             house.news.tell(News::Event(Arc::new(told)));
         }
-        Told::Unparked(whose) if whose == call => leaving.taken.cancel(),
+        Told::Unparked(whose) if whose == channel => leaving.taken.cancel(),
         Told::Queued { .. } | Told::Bridged { .. } | Told::WentOn { .. } => {
             house.news.tell(News::Event(Arc::new(told)));
         }

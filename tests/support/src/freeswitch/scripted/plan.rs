@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 
+use super::super::config;
 use super::callcenter::Centre;
 use super::dialplan::Dialplan;
+use crate::pbx::Site;
 
 /// Agents, queues, global variables and the dialplan.
 #[derive(Clone, Debug)]
@@ -26,6 +28,15 @@ impl Plan {
         let shipped = fs::read_to_string(&path)
             .with_context(|| format!("cannot read the dialplan {}", path.display()))?;
         Ok(Self::bare().dialplan(&shipped).inbound("hotline-inbound"))
+    }
+
+    /// Makes the plan of a site, with the dialplan the project ships.
+    pub fn of(site: &Site) -> Result<Self> {
+        let mut plan = Self::new()?;
+        plan.agents.clone_from(&site.agents);
+        plan.queues.clone_from(&site.queues);
+        plan.variables = config::settings_of(site);
+        Ok(plan)
     }
 
     /// Makes a plan without any dialplan.

@@ -159,8 +159,9 @@ async fn apply(switch: &Arc<Switch>, leg: &Arc<Leg>, name: &str, data: &str) {
                 executed: Some(extension),
             };
             match switch.dialplan.route(context, &call) {
-                Some(actions) if !actions.is_empty() => run(switch, leg, actions).await,
-                _ => switch.complain(format!("execute_extension {data:?} finds nothing to do")),
+                // An extension whose conditions do not hold has nothing to do.
+                Some(actions) => run(switch, leg, actions).await,
+                None => switch.complain(format!("execute_extension {data:?} finds no context")),
             }
         }
         "sched_cancel" => {

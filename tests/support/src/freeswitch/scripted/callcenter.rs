@@ -16,8 +16,10 @@ use crate::freeswitch::scripted::HOLD_TONE;
 
 pub(super) use super::tables::{config, json};
 
-/// How often it is looked for an agent for whoever waits.
+/// How often it is looked for an agent for whoever waits; one is found at the second look.
 const LOOK: Duration = Duration::from_millis(100);
+/// What the real switch takes to connect an agent who has answered.
+const BRIDGING: Duration = Duration::from_millis(40);
 /// Seconds that those who gave up stay in the list.
 const DISCARD: u64 = 60;
 /// Seconds before an agent who was busy, refused or did not answer is offered somebody again.
@@ -73,6 +75,8 @@ pub(super) struct Member {
     pub(super) number: String,
     pub(super) name: String,
     pub(super) joined: u64,
+    /// How often it was looked for an agent.
+    looks: u32,
     pub(super) bridged: u64,
     pub(super) abandoned: u64,
     pub(super) base_score: i64,
@@ -141,7 +145,7 @@ impl Centre {
     /// Chooses who is offered whom now; both are marked.
     fn match_up(&mut self, now: u64) -> Option<(Member, Agent)> {
         let mut order: Vec<usize> = (0..self.members.len()).collect();
-        order.retain(|&at| self.members[at].state == "Waiting");
+        order.retain(|&at| self.members[at].state == "Waiting" && self.members[at].looks > 1);
         order.sort_by_key(|&at| std::cmp::Reverse(self.members[at].score(now)));
         for at in order {
             let queue = self.members[at].queue.clone();
@@ -222,7 +226,13 @@ pub(super) async fn keep(switch: Arc<Switch>) {
         let now = clock::epoch();
         let gone =
             |member: &Member| member.state == "Abandoned" && member.abandoned + DISCARD <= now;
-        switch.centre().members.retain(|member| !gone(member));
+        {
+            let members = &mut switch.centre().members;
+            members.retain(|member| !gone(member));
+            for member in members {
+                member.looks += 1;
+            }
+        }
         loop {
             let found = switch.centre().match_up(now);
             let Some((member, agent)) = found else {
@@ -509,6 +519,7 @@ async fn serve(
             Err(error) => switch.complain(format!("cc_outbound_announce={file:?}: {error}")),
         }
     }
+    tokio::time::sleep(BRIDGING).await;
     let waits = caller.facts().turn.is_none() && leg.is_up();
     if waits {
         caller.set_variable("cc_agent_found", "true");

@@ -5,6 +5,7 @@
 mod calls;
 mod commands;
 mod door;
+pub mod introduction;
 pub mod link;
 mod originate;
 mod outcome;

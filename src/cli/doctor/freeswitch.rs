@@ -143,7 +143,7 @@ fn unreachable(why: &str) -> Diagnosis {
         "freeswitch",
         why,
         "freeswitch/conf/autoload_configs/event_socket.conf.xml shows how the event socket is to be; \
-         after a change, `fs_cli -x 'reload mod_event_socket'` or a restart of FreeSWITCH",
+         after a change, `fs_cli -x reloadxml` and `fs_cli -x 'reload mod_event_socket'`",
     )
 }
 

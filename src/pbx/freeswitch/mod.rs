@@ -5,6 +5,9 @@
 mod calls;
 mod commands;
 mod door;
+#[cfg(test)]
+mod fake;
+pub mod introduction;
 pub mod link;
 mod originate;
 mod outcome;

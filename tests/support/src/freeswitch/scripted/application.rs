@@ -16,6 +16,7 @@ use super::connection;
 use super::dialplan::{self, Action, Asked};
 use super::event::Event;
 use super::leg::{Doing, Leg, Turn, Unicast};
+use super::offering;
 use super::originate;
 use super::switch::{Switch, uuid};
 use super::telling::{self, Occasion};
@@ -36,7 +37,7 @@ pub(super) async fn live(switch: Arc<Switch>, leg: Arc<Leg>, mut context: String
                 arrive(&switch, &leg, &extension, &next);
                 context = next;
             }
-            Some(Turn::Bridge { other }) => callcenter::connected(&switch, &leg, &other).await,
+            Some(Turn::Bridge { other }) => offering::connected(&switch, &leg, &other).await,
             Some(Turn::HangUp) => break,
             None => switch.hang_up(&leg, "NORMAL_CLEARING", "send_bye"),
         }

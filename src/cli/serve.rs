@@ -70,7 +70,13 @@ impl Arguments {
 
 /// Logs to standard error, as `RUST_LOG` says, `info` otherwise.
 fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let wanted = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_else(|_| "info".to_owned());
+    // At its lower levels this crate writes down whole commands, people's numbers included.
+    let wanted = match wanted.contains("freeswitch_esl_tokio") {
+        true => wanted,
+        false => format!("freeswitch_esl_tokio=warn,{wanted}"),
+    };
+    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new("info"));
     // Fails only when logging was set up before, as a test may have done.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

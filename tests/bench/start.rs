@@ -16,8 +16,7 @@ const STARTS: usize = 7;
 pub(crate) async fn measure() -> Result<Vec<Row>> {
     eprintln!("bench: start");
     let manager = Manager::open().await?;
-    let mut settings = Settings::new()?;
-    settings.ami_port = manager.port();
+    let settings = Settings::new()?.with_manager(manager.port());
     let mut hotline = Hotline::start(crate::program(), settings).await?;
     let mut waits = Vec::new();
     for _ in 0..STARTS {

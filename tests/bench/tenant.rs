@@ -29,8 +29,7 @@ pub(crate) fn settings(manager: &Manager) -> Result<(Settings, TempDir)> {
         }
     }
     fs::write(folder.path().join("egekoebing/reception.yaml"), RECEPTION)?;
-    let mut settings = Settings::new()?;
-    settings.ami_port = manager.port();
+    let mut settings = Settings::new()?.with_manager(manager.port());
     settings.flows = folder.path().to_owned();
     Ok((settings, folder))
 }

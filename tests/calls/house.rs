@@ -1,4 +1,4 @@
-//! A contact centre for one test: Asterisk, Hotline, a mail server and an agent's phone.
+//! A contact centre for one test: a PBX, Hotline, a mail server and an agent's phone.
 //!
 //! It serves three invented towns with the project's own flows: one that is always open, one that
 //! is always closed, and one that has a holiday today.
@@ -8,11 +8,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use street::asterisk::Site;
 use street::hotline::{Settings, project};
+use street::pbx::{HOLD_TONE, Site, Switch};
 use street::phone::{Call, Phone};
-use street::smtp::MailServer;
-use street::{Asterisk, Hotline};
+use street::smtp::{Mail, MailServer};
+use street::{Hotline, Pbx};
 use tempfile::TempDir;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -30,11 +30,31 @@ pub(crate) const QUEUES: &[&str] = &["borgerservice", "jobcenter", "omstilling"]
 /// Everything that is in the street.
 pub(crate) struct House {
     pub(crate) hotline: Hotline,
-    pub(crate) asterisk: Asterisk,
+    pub(crate) pbx: Pbx,
     pub(crate) mail: MailServer,
     pub(crate) agent: Phone,
     _flows: TempDir,
     _street: Street,
+}
+
+/// What an agent is told about a caller, and the agent's phone, where there is one.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// The caller's number; unknown where it is read in the journal, which hides numbers.
+    pub(crate) caller: Option<String>,
+    pub(crate) language: String,
+    pub(crate) reason: String,
+    pub(crate) summary: String,
+    pub(crate) phone: Option<Call>,
+}
+
+/// A mail that has left the house, or would have.
+#[derive(Debug)]
+pub(crate) struct Letter {
+    pub(crate) to: String,
+    pub(crate) text: String,
+    /// Its WAV files.
+    pub(crate) recordings: Vec<Vec<u8>>,
 }
 
 /// Who has the street: several at once, or one alone whose test measures time.
@@ -47,21 +67,29 @@ enum Street {
 static STREET: RwLock<()> = RwLock::const_new(());
 
 /// Opens a contact centre as it ordinarily is.
-pub(crate) async fn open() -> House {
-    open_with(|site, settings| (site, settings)).await
+pub(crate) async fn open(switch: Switch) -> House {
+    open_with(switch, |site, settings| (site, settings)).await
 }
 
 /// Opens a contact centre whose site and settings are changed first.
-pub(crate) async fn open_with(change: impl FnOnce(Site, Settings) -> (Site, Settings)) -> House {
-    open_in(Street::Shared(STREET.read().await), change).await
+pub(crate) async fn open_with(
+    switch: Switch,
+    change: impl FnOnce(Site, Settings) -> (Site, Settings),
+) -> House {
+    open_in(Street::Shared(STREET.read().await), switch, change).await
 }
 
 /// Opens a contact centre while no other is open, for what is measured in milliseconds.
-pub(crate) async fn open_alone(change: impl FnOnce(Site, Settings) -> (Site, Settings)) -> House {
-    open_in(Street::Alone(STREET.write().await), change).await
+pub(crate) async fn open_alone(switch: Switch) -> House {
+    let street = Street::Alone(STREET.write().await);
+    open_in(street, switch, |site, settings| (site, settings)).await
 }
 
-async fn open_in(street: Street, change: impl FnOnce(Site, Settings) -> (Site, Settings)) -> House {
+async fn open_in(
+    street: Street,
+    switch: Switch,
+    change: impl FnOnce(Site, Settings) -> (Site, Settings),
+) -> House {
     let agent = Phone::new("anna").unwrap();
     let mut settings = Settings::new().unwrap();
     let mail = MailServer::start().unwrap();
@@ -71,18 +99,26 @@ async fn open_in(street: Street, change: impl FnOnce(Site, Settings) -> (Site, S
     let mut site = Site::new()
         .agent("anna", agent.port())
         .hotline(settings.socket_port)
-        .global("HOTLINE_FALLBACK_QUEUE", "omstilling");
+        .door(settings.http_port)
+        .fallback_queue("omstilling");
     for queue in QUEUES {
         site = site.queue(queue, &["anna"]);
     }
+    for (number, town) in [
+        (OPEN, "aabenby"),
+        (CLOSED, "lukkeby"),
+        (HOLIDAY, "helligby"),
+    ] {
+        site = site.number(number, town);
+    }
     let (site, settings) = change(site, settings);
-    let asterisk = Asterisk::start(site).await.unwrap();
-    let hotline = Hotline::start(program(), settings.with_asterisk(&asterisk))
+    let pbx = Pbx::start(switch, site).await.unwrap();
+    let hotline = Hotline::start(program(), settings.with_pbx(&pbx))
         .await
         .unwrap();
     House {
         hotline,
-        asterisk,
+        pbx,
         mail,
         agent,
         _flows: flows,
@@ -99,7 +135,7 @@ impl House {
     /// Calls a town and waits until the caller is asked what they want.
     pub(crate) async fn call(&self, phone: &Phone, town: &str) -> Call {
         let mark = self.hotline.journal().mark();
-        let call = phone.call(self.asterisk.sip(), town).await.unwrap();
+        let call = phone.call(self.pbx.sip(), town).await.unwrap();
         self.hotline
             .state_reached(mark, "wish", SOON)
             .await
@@ -121,9 +157,81 @@ impl House {
 
     /// Waits until a caller's phone is in a queue: it hears the hold tone.
     pub(crate) async fn in_queue(&self, call: &Call) -> Instant {
-        call.hear_tone(street::asterisk::HOLD_TONE, SOON)
-            .await
-            .unwrap()
+        call.hear_tone(HOLD_TONE, SOON).await.unwrap()
+    }
+
+    /// Waits until an agent is told of the first caller who was handed over.
+    pub(crate) async fn agent_is_told(&self) -> Told {
+        if let Pbx::BuiltIn(_) = self.pbx {
+            let line = self
+                .line(0, |line| !line["command"]["transfer"].is_null())
+                .await;
+            let handoff = &line["command"]["transfer"]["handoff"];
+            let word = |name: &str| handoff[name].as_str().unwrap_or_default().to_owned();
+            return Told {
+                caller: None,
+                language: word("language"),
+                reason: word("reason"),
+                summary: word("summary"),
+                phone: None,
+            };
+        }
+        let ringing = self.agent.rings(SOON).await.unwrap();
+        let header = |name: &str| ringing.header(name).unwrap_or_default();
+        Told {
+            caller: Some(header("X-Hotline-Caller")),
+            language: header("X-Hotline-Language"),
+            reason: header("X-Hotline-Reason"),
+            summary: header("X-Hotline-Summary"),
+            phone: Some(ringing),
+        }
+    }
+
+    /// Waits until the mail that names a reference has been sent, or caught by the demo's postbox.
+    pub(crate) async fn letter(&self, reference: &str) -> Letter {
+        if let Pbx::BuiltIn(_) = self.pbx {
+            return self.caught(reference).await;
+        }
+        let names =
+            |mail: &Mail| mail.subject().contains(reference) || mail.text().contains(reference);
+        let mail = self.mail.mail(SOON, names).await.unwrap();
+        let recordings = mail.attachments().into_iter();
+        Letter {
+            to: mail.header("To").unwrap(),
+            text: mail.text(),
+            recordings: recordings
+                .filter(|file| file.name.ends_with(".wav"))
+                .map(|file| file.bytes)
+                .collect(),
+        }
+    }
+
+    async fn caught(&self, reference: &str) -> Letter {
+        let mail = async {
+            loop {
+                let (_, text) = self.hotline.get("/phone/results").await.unwrap();
+                let results: Value = serde_json::from_str(&text).unwrap();
+                let mut mails = results["mails"].as_array().unwrap().iter();
+                if let Some(mail) = mails.find(|mail| mail["reference"] == reference) {
+                    return mail.clone();
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let mail = tokio::time::timeout(SOON, mail).await.unwrap();
+        let word = |name: &str| mail[name].as_str().unwrap_or_default().to_owned();
+        let mut recordings = Vec::new();
+        if mail["recording"] == true {
+            let path = format!("/phone/mails/{}/recording.wav", word("id"));
+            let (status, bytes) = self.hotline.fetch(&path).await.unwrap();
+            assert_eq!(status, 200, "{path}");
+            recordings.push(bytes);
+        }
+        Letter {
+            to: word("to"),
+            text: word("body"),
+            recordings,
+        }
     }
 }
 

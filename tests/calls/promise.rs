@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use street::asterisk::Block;
+use street::pbx::Switch;
 use street::phone::{Answering, Call, Phone};
 use street::smtp::{Mail, Manner};
-use street::{caller, tone};
+use street::{Pbx, caller, tone};
 
-use crate::house::{CLOSED, HOLIDAY, House, OPEN, SOON, open, open_with};
+use crate::house::{CLOSED, HOLIDAY, House, OPEN, SOON, open};
 
 /// Tells whether a mail names a reference.
 fn tells(mail: &Mail, reference: &str) -> bool {
@@ -40,29 +40,18 @@ async fn leave_message(house: &House, phone: &Phone, town: &str) -> String {
         .to_owned()
 }
 
-#[tokio::test]
-async fn a_message_left_out_of_hours_arrives_as_a_mail_with_a_playable_wav() {
-    let house = open().await;
+pub(crate) async fn a_message_left_out_of_hours_arrives_as_a_mail_with_a_playable_wav(
+    switch: Switch,
+) {
+    let house = open(switch).await;
     for town in [CLOSED, HOLIDAY] {
         let phone = Phone::new("20304050").unwrap();
         let reference = leave_message(&house, &phone, town).await;
-        let mail = house
-            .mail
-            .mail(SOON, |mail| tells(mail, &reference))
-            .await
-            .unwrap();
-        assert!(
-            mail.header("To").unwrap().contains("borgerservice@"),
-            "{:?}",
-            mail.header("To")
-        );
-        assert!(mail.text().contains("+4520304050") || mail.text().contains("20 30 40 50"));
-        let attachments = mail.attachments();
-        let wav = attachments
-            .iter()
-            .find(|file| file.name.ends_with(".wav"))
-            .unwrap();
-        let mut reader = hound::WavReader::new(wav.bytes.as_slice()).unwrap();
+        let letter = house.letter(&reference).await;
+        assert!(letter.to.contains("borgerservice@"), "{}", letter.to);
+        assert!(letter.text.contains("+4520304050") || letter.text.contains("20 30 40 50"));
+        let wav = letter.recordings.first().unwrap();
+        let mut reader = hound::WavReader::new(wav.as_slice()).unwrap();
         assert_eq!(
             (reader.spec().sample_rate, reader.spec().channels),
             (8000, 1)
@@ -77,9 +66,10 @@ async fn a_message_left_out_of_hours_arrives_as_a_mail_with_a_playable_wav() {
     }
 }
 
-#[tokio::test]
-async fn a_caller_who_hangs_up_while_recording_has_left_a_message_all_the_same() {
-    let house = open().await;
+pub(crate) async fn a_caller_who_hangs_up_while_recording_has_left_a_message_all_the_same(
+    switch: Switch,
+) {
+    let house = open(switch).await;
     let phone = Phone::new("20304050").unwrap();
     let call = house.call(&phone, CLOSED).await;
     house.press_to(&call, "1", "closed").await;
@@ -118,31 +108,26 @@ async fn order_callback(house: &House, phone: &Phone, department: &str) -> Strin
         .to_owned()
 }
 
+async fn is_long(pbx: &Pbx, queue: &str) -> bool {
+    let wait = pbx.longest_wait(queue).await.unwrap();
+    wait.is_some_and(|wait| wait >= Duration::from_secs(5))
+}
+
 /// Puts a caller into a queue whose agent does not answer, until the wait is long.
 async fn keep_waiting(house: &House, queue_key: &str) -> (Phone, Call) {
+    let queue = if queue_key == "1" {
+        "borgerservice"
+    } else {
+        "jobcenter"
+    };
     house.agent.set_answering(Answering::Refuse(486));
     let phone = Phone::new("20000001").unwrap();
     let call = house.call(&phone, OPEN).await;
     call.press_all(queue_key).await.unwrap();
     house.in_queue(&call).await;
+    // Longer than the wait that counts as long by more than Hotline's own look at queues.
     let long = async {
-        loop {
-            let queues = house
-                .asterisk
-                .ami()
-                .list("QueueSummary", &[])
-                .await
-                .unwrap();
-            let waits = |queue: &Block| {
-                queue
-                    .get("LongestHoldTime")
-                    .and_then(|time| time.parse().ok())
-                    .unwrap_or(0)
-            };
-            // Longer than the wait that counts as long by more than Hotline's own look at queues.
-            if queues.iter().any(|queue| waits(queue) >= 5) {
-                return;
-            }
+        while !is_long(&house.pbx, queue).await {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
@@ -150,12 +135,13 @@ async fn keep_waiting(house: &House, queue_key: &str) -> (Phone, Call) {
     (phone, call)
 }
 
-#[tokio::test]
-async fn when_the_wait_is_long_a_callback_is_ordered_and_the_caller_is_rung_and_connected() {
-    let house = open().await;
+pub(crate) async fn when_the_wait_is_long_a_callback_is_ordered_and_the_caller_is_rung_and_connected(
+    switch: Switch,
+) {
+    let house = open(switch).await;
     let citizen = Phone::new("20304050").unwrap();
     house
-        .asterisk
+        .pbx
         .route("+4520304050", citizen.port())
         .await
         .unwrap();
@@ -184,12 +170,11 @@ async fn connected(house: &House, citizen: &Call) {
     citizen.hear_tone(700.0, SOON).await.unwrap();
 }
 
-#[tokio::test]
-async fn agent_first_an_agent_is_found_before_the_caller_is_rung() {
-    let house = open().await;
+pub(crate) async fn agent_first_an_agent_is_found_before_the_caller_is_rung(switch: Switch) {
+    let house = open(switch).await;
     let citizen = Phone::new("20304050").unwrap();
     house
-        .asterisk
+        .pbx
         .route("+4520304050", citizen.port())
         .await
         .unwrap();
@@ -217,12 +202,13 @@ async fn agent_first_an_agent_is_found_before_the_caller_is_rung() {
     rung.hear_tone(700.0, SOON).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_callback_outlives_a_kill_of_hotline_and_a_restart_of_asterisk_and_is_made_once() {
-    let mut house = open().await;
+pub(crate) async fn a_callback_outlives_a_kill_of_hotline_and_a_restart_of_the_pbx_and_is_made_once(
+    switch: Switch,
+) {
+    let mut house = open(switch).await;
     let citizen = Phone::new("20304050").unwrap();
     house
-        .asterisk
+        .pbx
         .route("+4520304050", citizen.port())
         .await
         .unwrap();
@@ -230,7 +216,7 @@ async fn a_callback_outlives_a_kill_of_hotline_and_a_restart_of_asterisk_and_is_
     order_callback(&house, &citizen, "1").await;
     house.hotline.kill();
     waiting_call.hang_up().unwrap();
-    house.asterisk.restart().await.unwrap();
+    house.pbx.restart().await.unwrap();
     house.agent.set_answering(Answering::After(Duration::ZERO));
     house.hotline.start_again().await.unwrap();
     let rung = citizen.rings(Duration::from_secs(60)).await.unwrap();
@@ -244,12 +230,11 @@ async fn a_callback_outlives_a_kill_of_hotline_and_a_restart_of_asterisk_and_is_
     );
 }
 
-#[tokio::test]
-async fn a_caller_who_got_through_meanwhile_is_not_called_back() {
-    let house = open().await;
+pub(crate) async fn a_caller_who_got_through_meanwhile_is_not_called_back(switch: Switch) {
+    let house = open(switch).await;
     let citizen = Phone::new("20304050").unwrap();
     house
-        .asterisk
+        .pbx
         .route("+4520304050", citizen.port())
         .await
         .unwrap();
@@ -329,23 +314,21 @@ async fn cancel_appointment(house: &House, phone: &Phone) -> String {
         .to_owned()
 }
 
-#[tokio::test]
-async fn a_cancellation_reaches_the_department_through_a_real_mail_server() {
-    let house = open().await;
+pub(crate) async fn a_cancellation_reaches_the_department_through_a_real_mail_server(
+    switch: Switch,
+) {
+    let house = open(switch).await;
     let phone = Phone::new("20304050").unwrap();
     let reference = cancel_appointment(&house, &phone).await;
-    let mail = house
-        .mail
-        .mail(SOON, |mail| tells(mail, &reference))
-        .await
-        .unwrap();
-    assert!(mail.header("To").unwrap().contains("jobcenter@"));
-    assert!(mail.text().contains("10:30"), "{}", mail.text());
+    let letter = house.letter(&reference).await;
+    assert!(letter.to.contains("jobcenter@"), "{}", letter.to);
+    assert!(letter.text.contains("10:30"), "{}", letter.text);
 }
 
-#[tokio::test]
-async fn with_the_mail_server_down_the_promise_is_kept_when_it_is_back_and_only_once() {
-    let mut house = open_with(|site, settings| (site, settings)).await;
+pub(crate) async fn with_the_mail_server_down_the_promise_is_kept_when_it_is_back_and_only_once(
+    switch: Switch,
+) {
+    let mut house = open(switch).await;
     house.mail.stop();
     let phone = Phone::new("20304050").unwrap();
     let reference = cancel_appointment(&house, &phone).await;
@@ -374,9 +357,10 @@ async fn with_the_mail_server_down_the_promise_is_kept_when_it_is_back_and_only_
     );
 }
 
-#[tokio::test]
-async fn what_was_promised_before_a_kill_is_carried_out_after_the_restart_once() {
-    let mut house = open().await;
+pub(crate) async fn what_was_promised_before_a_kill_is_carried_out_after_the_restart_once(
+    switch: Switch,
+) {
+    let mut house = open(switch).await;
     house.mail.stop();
     let phone = Phone::new("20304050").unwrap();
     let reference = leave_message(&house, &phone, CLOSED).await;

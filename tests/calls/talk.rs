@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use street::phone::{Call, Phone};
-use street::{caller, tone};
+use street::pbx::Switch;
+use street::phone::{Call, Codec, Phone};
+use street::{Pbx, caller, tone};
 
-use crate::house::{OPEN, SOON, open_alone};
+use crate::house::{OPEN, SOON, open, open_alone, open_with};
 
 /// Returns when the first loud frame of what a phone played left it.
 fn onset(samples: &[i16], started: Instant) -> Instant {
@@ -26,11 +27,10 @@ async fn hears(call: &Call, packets: usize) {
     tokio::time::timeout(SOON, enough).await.unwrap();
 }
 
-#[tokio::test]
-async fn the_bot_is_silent_within_200_ms_when_the_caller_speaks() {
-    let house = open_alone(|site, settings| (site, settings)).await;
+pub(crate) async fn the_bot_is_silent_within_200_ms_when_the_caller_speaks(switch: Switch) {
+    let house = open_alone(switch).await;
     let phone = Phone::new("20304050").unwrap();
-    let call = phone.call(house.asterisk.sip(), OPEN).await.unwrap();
+    let call = phone.call(house.pbx.sip(), OPEN).await.unwrap();
     // In the middle of the greeting.
     hears(&call, 50).await;
     let words = caller::danish("jeg vil gerne tale med borgerservice").unwrap();
@@ -47,15 +47,49 @@ async fn the_bot_is_silent_within_200_ms_when_the_caller_speaks() {
     );
 }
 
-#[tokio::test]
-async fn fifty_calls_at_once_are_all_served_and_their_frames_leave_on_time() {
-    let house = open_alone(|site, settings| (site, settings)).await;
+pub(crate) async fn a_key_pressed_while_the_bot_speaks_is_understood_and_it_falls_silent(
+    switch: Switch,
+) {
+    let house = open(switch).await;
+    let phone = Phone::new("20304050").unwrap();
+    let call = phone.call(house.pbx.sip(), OPEN).await.unwrap();
+    // In the middle of the greeting.
+    hears(&call, 50).await;
+    let mark = house.hotline.journal().mark();
+    call.press_all("2").await.unwrap();
+    house.line(mark, |line| line["command"] == "hush").await;
+    let told = house.agent_is_told().await;
+    assert!(told.reason.contains("jobcenteret"), "{told:?}");
+}
+
+pub(crate) async fn a_wideband_call_is_recognised(switch: Switch) {
+    let house = open_with(switch, |site, settings| {
+        (site.setting("codecs", "L16@16000h@20i"), settings)
+    })
+    .await;
+    let phone = Phone::with_codec("20304050", Codec::Wide).unwrap();
+    let call = house.call(&phone, OPEN).await;
+    if let Pbx::FreeSwitch(freeswitch) = &house.pbx {
+        let rate = freeswitch.rate_of("20304050").await.unwrap();
+        assert_eq!(rate, 16_000, "what Hotline hears is wideband too");
+    }
+    let words = caller::wide_danish("jeg vil gerne tale med borgerservice").unwrap();
+    call.say_wide(&words).await.unwrap();
+    let told = house.agent_is_told().await;
+    assert_eq!(told.language, "da");
+    assert!(told.reason.contains("borgerservice"), "{told:?}");
+}
+
+pub(crate) async fn fifty_calls_at_once_are_all_served_and_their_frames_leave_on_time(
+    switch: Switch,
+) {
+    let house = open_alone(switch).await;
     let phones: Vec<Phone> = (0..50)
         .map(|n| Phone::new(&format!("203040{n:02}")).unwrap())
         .collect();
     let mut calls = Vec::new();
     for phone in &phones {
-        calls.push(phone.dial(house.asterisk.sip(), OPEN).unwrap());
+        calls.push(phone.dial(house.pbx.sip(), OPEN).unwrap());
     }
     for call in &calls {
         call.answered(SOON).await.unwrap();

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use freeswitch_esl_tokio::{EslClient, EslError, EslEvent, EslResponse, EslResult};
+use freeswitch_esl_tokio::{EslClient, EslError, EslEvent, EslResult};
 
 use crate::pbx::PbxError;
 
@@ -142,9 +142,4 @@ fn refused(action: String, error: &EslError) -> PbxError {
         true => PbxError::NoSuchCall,
         false => PbxError::Refused { action, message },
     }
-}
-
-/// Tells whether the switch answered at all.
-pub(super) fn reply(response: &EslResponse) -> &str {
-    response.reply_text().unwrap_or_default()
 }

@@ -27,6 +27,12 @@ pub fn danish(text: &str) -> Result<Arc<Vec<i16>>> {
     speak("da", text)
 }
 
+/// Speaks Danish as a wideband phone sends it: 16,000 samples a second.
+pub fn wide_danish(text: &str) -> Result<Vec<i16>> {
+    let (samples, rate) = synthesise("da", text)?;
+    Ok(resample(&samples, rate, 2 * RATE))
+}
+
 /// Speaks British English: 8000 samples a second.
 pub fn english(text: &str) -> Result<Arc<Vec<i16>>> {
     speak("en-gb", text)

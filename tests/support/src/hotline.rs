@@ -14,7 +14,8 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::asterisk::{Asterisk, Site};
+use crate::asterisk::{self, Asterisk};
+use crate::pbx::{Pbx, Section};
 use crate::process::Process;
 use crate::{Record, cache, port};
 
@@ -26,8 +27,8 @@ const START: Duration = Duration::from_secs(20);
 pub struct Settings {
     /// The folder of flows and tenants.
     pub flows: PathBuf,
-    /// The PBX's manager port.
-    pub ami_port: u16,
+    /// What is said about the PBX.
+    pub pbx: Section,
     /// The mail server's port.
     pub smtp_port: u16,
     /// Where calls come in; chosen before the PBX starts.
@@ -40,6 +41,8 @@ pub struct Settings {
     pub speaks: bool,
     /// Whether it runs under its own guard.
     pub guarded: bool,
+    /// Where the journal is heard when it is not in Hotline's own log.
+    pub journal: Option<Record<Value>>,
     /// Further settings, merged over the others: `{"service": {"escalate_minutes": 1}}`.
     pub more: Value,
 }
@@ -49,20 +52,33 @@ impl Settings {
     pub fn new() -> Result<Self> {
         Ok(Self {
             flows: project().join("flows"),
-            ami_port: 0,
+            pbx: Section::Demo,
             smtp_port: 0,
             socket_port: port::free_tcp()?,
             http_port: port::free_tcp()?,
             hears: true,
             speaks: true,
             guarded: false,
+            journal: None,
             more: json!({}),
         })
     }
 
+    /// Connects it with a PBX; `hotline demo` runs where that is the built-in one.
+    pub fn with_pbx(mut self, pbx: &Pbx) -> Self {
+        self.pbx = pbx.section();
+        self.journal = pbx.journal();
+        self
+    }
+
     /// Connects it with an Asterisk.
-    pub fn with_asterisk(mut self, asterisk: &Asterisk) -> Self {
-        self.ami_port = asterisk.ami_port();
+    pub fn with_asterisk(self, asterisk: &Asterisk) -> Self {
+        self.with_manager(asterisk.ami_port())
+    }
+
+    /// Connects it with whatever speaks as an Asterisk's manager on that port.
+    pub fn with_manager(mut self, port: u16) -> Self {
+        self.pbx = Section::Asterisk { port };
         self
     }
 }
@@ -87,8 +103,8 @@ impl Hotline {
         let mut hotline = Self {
             process: None,
             program: program.to_owned(),
+            journal: settings.journal.clone().unwrap_or_default(),
             settings,
-            journal: Record::new(),
             reader: None,
             folder,
         };
@@ -107,8 +123,7 @@ impl Hotline {
         command
             .arg("--config")
             .arg(self.configuration())
-            .args(["serve", "--journal"])
-            .args(self.settings.guarded.then_some("--guard"))
+            .args(self.verb_to_run())
             .env(
                 "RUST_LOG",
                 std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned()),
@@ -121,11 +136,33 @@ impl Hotline {
         self.ready(START).await
     }
 
+    fn verb_to_run(&self) -> Vec<String> {
+        let settings = &self.settings;
+        let words = match settings.pbx {
+            Section::Demo => vec![
+                "demo".to_owned(),
+                format!("--listen=127.0.0.1:{}", settings.http_port),
+                format!("--flows={}", settings.flows.display()),
+            ],
+            Section::Asterisk { .. } | Section::FreeSwitch { .. } => {
+                let guard = settings.guarded.then_some("--guard");
+                let words = ["serve", "--journal"].into_iter().chain(guard);
+                words.map(str::to_owned).collect()
+            }
+        };
+        words
+    }
+
     /// Waits until the HTTP door says that all is well.
     pub async fn ready(&mut self, within: Duration) -> Result<()> {
         let deadline = std::time::Instant::now() + within;
+        let path = match self.settings.pbx {
+            // Whatever answers there is ready.
+            Section::Demo => "/healthz",
+            Section::Asterisk { .. } | Section::FreeSwitch { .. } => "/readyz",
+        };
         loop {
-            let answer = self.get("/readyz").await;
+            let answer = self.get(path).await;
             if matches!(&answer, Ok((200, _))) {
                 return Ok(());
             }
@@ -145,6 +182,11 @@ impl Hotline {
         self.ask("GET", path, None).await
     }
 
+    /// Asks the HTTP door and returns status and body, whatever it is made of.
+    pub async fn fetch(&self, path: &str) -> Result<(u16, Vec<u8>)> {
+        self.exchange("GET", path, None).await
+    }
+
     /// Asks the HTTP door with the supervisor's token.
     pub async fn ask(
         &self,
@@ -152,6 +194,16 @@ impl Hotline {
         path: &str,
         body: Option<Value>,
     ) -> Result<(u16, String)> {
+        let (status, body) = self.exchange(method, path, body).await?;
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    }
+
+    async fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<(u16, Vec<u8>)> {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let token = fs::read_to_string(self.state().join("token")).unwrap_or_default();
         let body = body.map(|body| body.to_string()).unwrap_or_default();
@@ -168,12 +220,12 @@ impl Hotline {
             stream.write_all(request.as_bytes()).await?;
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer).await?;
-            let answer = String::from_utf8_lossy(&answer).into_owned();
-            let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
-            let text = answer
-                .split_once("\r\n\r\n")
-                .map(|(_, text)| text.to_owned());
-            Ok((status.context("no HTTP status")?, text.unwrap_or_default()))
+            let end = answer.windows(4).position(|it| it == b"\r\n\r\n");
+            let end = end.context("the HTTP answer has no end of its head")?;
+            let body = answer.split_off(end + 4);
+            let head = String::from_utf8_lossy(&answer);
+            let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+            Ok((status.context("no HTTP status")?, body))
         };
         tokio::time::timeout(Duration::from_secs(5), exchange).await?
     }
@@ -223,6 +275,27 @@ impl Hotline {
         self.process.as_mut()
     }
 
+    /// Returns the files and sockets that it has open, as the kernel names them.
+    pub fn open_files(&self) -> Result<Vec<String>> {
+        let process = self.process.as_ref().context("Hotline does not run")?;
+        let folder = fs::read_dir(format!("/proc/{}/fd", process.id()))?;
+        // One that is closed meanwhile is not open.
+        let names = folder.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        Ok(names.map(|name| name.display().to_string()).collect())
+    }
+
+    /// Returns one of its figures, or the sum where there is one for each label; nothing when it
+    /// has no such figure.
+    pub async fn figure(&self, name: &str) -> Result<Option<f64>> {
+        let (_, text) = self.get("/metrics").await?;
+        let values = text.lines().filter_map(|line| {
+            let (figure, value) = line.rsplit_once(' ')?;
+            let figure = figure.split('{').next()?;
+            (figure == name).then(|| value.parse::<f64>().ok())?
+        });
+        Ok(values.reduce(|sum, value| sum + value))
+    }
+
     /// Kills it at once, as `kill -9` does.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
@@ -262,10 +335,29 @@ impl Hotline {
         Ok(command.output()?)
     }
 
+    /// Writes the PBX's password into a file and returns what is said about the PBX.
+    fn about_the_pbx(&self) -> Result<Value> {
+        let here = format!("127.0.0.1:{}", self.settings.socket_port);
+        let file = self.folder.path().join("pbx-secret");
+        Ok(match &self.settings.pbx {
+            Section::Demo => json!({}),
+            Section::Asterisk { port } => {
+                fs::write(&file, asterisk::Site::AMI_SECRET)?;
+                let user = asterisk::Site::AMI_USER;
+                json!({
+                    "call": { "listen": here },
+                    "asterisk": { "port": port, "username": user, "secret_file": file },
+                })
+            }
+            Section::FreeSwitch { port, password } => {
+                fs::write(&file, password)?;
+                json!({ "freeswitch": { "port": port, "password_file": file, "listen": here } })
+            }
+        })
+    }
+
     fn write_configuration(&self) -> Result<()> {
         let settings = &self.settings;
-        let secret = self.folder.path().join("ami-secret");
-        fs::write(&secret, Site::AMI_SECRET)?;
         let models = project().join("tests/fixtures/speech");
         let mut speech = json!({ "cache": cache::folder().join("prompts") });
         if settings.hears {
@@ -284,14 +376,11 @@ impl Hotline {
         let mut configuration = json!({
             "flows": settings.flows,
             "state": self.state(),
-            "call": { "listen": format!("127.0.0.1:{}", settings.socket_port) },
             "http": { "listen": format!("127.0.0.1:{}", settings.http_port) },
             "speech": speech,
-            "asterisk": {
-                "port": settings.ami_port, "username": Site::AMI_USER, "secret_file": secret,
-            },
             "mail": { "server": "127.0.0.1", "port": settings.smtp_port },
         });
+        merge(&mut configuration, &self.about_the_pbx()?);
         merge(&mut configuration, &settings.more);
         // JSON is YAML.
         fs::write(self.configuration(), format!("{configuration:#}"))?;

@@ -8,8 +8,10 @@
 pub mod asterisk;
 pub mod cache;
 pub mod caller;
+pub mod freeswitch;
 pub mod g711;
 pub mod hotline;
+pub mod pbx;
 pub mod phone;
 pub mod port;
 pub mod process;
@@ -18,7 +20,9 @@ pub mod smtp;
 pub mod tone;
 
 pub use asterisk::Asterisk;
+pub use freeswitch::FreeSwitch;
 pub use hotline::Hotline;
+pub use pbx::Pbx;
 
 pub use phone::Phone;
 pub use process::Process;

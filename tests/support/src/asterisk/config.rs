@@ -4,13 +4,11 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::cache::Installation;
+use crate::pbx::{self, HOLD_TONE};
 use crate::tone;
-
-/// What a caller hears while waiting in a queue, in hertz.
-pub const HOLD_TONE: f64 = 330.0;
 
 /// Ports for 250 calls with both their legs.
 pub(super) const RTP_PORTS: u16 = 1000;
@@ -92,6 +90,37 @@ impl Site {
         self.queue_settings.push_str(line);
         self.queue_settings.push('\n');
         self
+    }
+}
+
+impl TryFrom<pbx::Site> for Site {
+    type Error = anyhow::Error;
+
+    /// Says it in Asterisk's words.
+    fn try_from(site: pbx::Site) -> Result<Self> {
+        let mut own = Self {
+            agents: site.agents,
+            queues: site.queues,
+            ..Self::default()
+        };
+        match site.hotlines.as_slice() {
+            [] => {}
+            [port] => own = own.hotline(*port),
+            more => bail!("Asterisk's dialplan knows one Hotline, not {}", more.len()),
+        }
+        if let Some(queue) = &site.fallback_queue {
+            own = own.global("HOTLINE_FALLBACK_QUEUE", queue);
+        }
+        if site.announces {
+            let door = site
+                .door
+                .context("the site does not say where Hotline's door is")?;
+            own = own.hotline_http(door);
+        }
+        for (name, value) in &site.settings {
+            own = own.global(&format!("HOTLINE_{}", name.to_uppercase()), value);
+        }
+        Ok(own)
     }
 }
 
@@ -246,7 +275,7 @@ fn extensions(site: &Site, dialplans: &Path) -> String {
     text
 }
 
-const ENDPOINT: &str = "disallow = all\nallow = alaw,ulaw\ntransport = udp\ndirect_media = no\n\
+const ENDPOINT: &str = "disallow = all\nallow = alaw,ulaw,slin16\ntransport = udp\ndirect_media = no\n\
                         rtp_symmetric = yes\nsend_pai = yes\ntrust_id_inbound = yes\n";
 
 const EXTENSIONS: &str = r#"

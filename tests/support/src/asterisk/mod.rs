@@ -24,8 +24,9 @@ use crate::cache::{self, Installation};
 use crate::port;
 use crate::process::{Process, read_lossy};
 
+pub use crate::pbx::HOLD_TONE;
 pub use ami::{Ami, Block};
-pub use config::{HOLD_TONE, Ports, Site};
+pub use config::{Ports, Site};
 
 const BOOT: Duration = Duration::from_secs(30);
 

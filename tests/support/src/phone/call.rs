@@ -8,10 +8,11 @@ use anyhow::{Context as _, Result, bail};
 
 use super::Line;
 use super::heard::Recording;
-use super::rtp::{Media, Played};
+use super::rtp::{Feed, Media, Played, Tap};
 use super::sdp;
 use super::sip::{self, Message, Start};
 use crate::record::Record;
+use crate::tone::RATE;
 
 /// What happened in a call's signalling.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,6 +149,11 @@ impl Call {
         self.inner.dialog().stage == Stage::Answered
     }
 
+    /// Tells whether the call is over.
+    pub fn is_over(&self) -> bool {
+        self.inner.dialog().stage == Stage::Over
+    }
+
     /// Returns everything that happened, with its time.
     pub fn happenings(&self) -> Vec<(Instant, Happening)> {
         self.inner.happenings.all()
@@ -202,7 +208,7 @@ impl Call {
 
     /// Plays audio into the call after what is playing already, and returns its number.
     pub fn play(&self, samples: &[i16]) -> u64 {
-        self.inner.media.play(samples)
+        self.inner.media.play(samples, RATE)
     }
 
     /// Waits until what was played under that number has been sent or cut off.
@@ -216,10 +222,23 @@ impl Call {
         played.with_context(|| format!("nothing was played to its end within {within:?}"))
     }
 
+    /// Returns how many pieces that were to be played have not been sent to their end.
+    pub fn waiting(&self) -> usize {
+        self.inner.media.waiting()
+    }
+
     /// Plays audio into the call and waits until all of it has been sent.
     pub async fn say(&self, samples: &[i16]) -> Result<Played> {
         let length = samples.len() as u64 / 8;
         let id = self.play(samples);
+        self.played(id, Duration::from_millis(length + 5000)).await
+    }
+
+    /// Plays audio of 16,000 samples a second, which a wideband phone sends as it is, and waits until
+    /// all of it has been sent.
+    pub async fn say_wide(&self, samples: &[i16]) -> Result<Played> {
+        let length = samples.len() as u64 / 16;
+        let id = self.inner.media.play(samples, 2 * RATE);
         self.played(id, Duration::from_millis(length + 5000)).await
     }
 
@@ -269,9 +288,35 @@ impl Call {
         self.inner.media.mute(muted);
     }
 
+    /// Takes hold of the call's audio: what is sent, and what is received.
+    pub(crate) fn wire(&self, feed: Feed, tap: Tap) {
+        self.inner.media.wire(feed, tap);
+    }
+
+    /// Returns the samples a second of a call that comes in, in the codec it will be answered with.
+    pub(crate) fn rate(&self, preferred: sdp::Codec) -> u32 {
+        let offered = sdp::read(&self.inner.invite.body, preferred);
+        offered.map_or(RATE, |remote| remote.codec.rate())
+    }
+
+    /// Returns the record of what happens, to wait on.
+    pub(crate) fn record(&self) -> &Record<(Instant, Happening)> {
+        &self.inner.happenings
+    }
+
+    /// Returns the record of the keys the other side presses, to wait on.
+    pub(crate) fn pressed(&self) -> &Record<(Instant, char)> {
+        self.inner.media.keys()
+    }
+
     /// Returns everything heard so far.
     pub fn heard(&self) -> Recording {
         self.inner.media.heard()
+    }
+
+    /// Returns what was heard after that many packets.
+    pub fn heard_after(&self, packets: usize) -> Recording {
+        self.inner.media.heard_from(packets)
     }
 
     /// Waits until the tone is heard from now on, and returns when that was.

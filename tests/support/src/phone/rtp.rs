@@ -15,9 +15,11 @@ use super::heard::{Packet, Recording};
 use super::sdp::{Codec, Remote};
 use crate::port;
 use crate::record::Record;
-use crate::tone::FRAME;
+use crate::tone::RATE;
 
 const TICK: Duration = Duration::from_millis(20);
+/// Packets a second.
+const FRAMES: u32 = 50;
 /// Packets kept of one call: 20 minutes.
 const KEPT: usize = 60_000;
 /// Frames a key lasts, and silent frames after it.
@@ -35,6 +37,11 @@ pub struct Played {
     pub ended: Instant,
 }
 
+/// Says what is sent next, every 20 ms; nothing for no packet at all.
+pub(crate) type Feed = Box<dyn FnMut() -> Option<Vec<i16>> + Send>;
+/// Takes what has been received instead of keeping it.
+pub(crate) type Tap = Box<dyn Fn(&[i16]) + Send>;
+
 /// The audio of one call.
 #[derive(Clone, Debug)]
 pub(super) struct Media {
@@ -46,12 +53,26 @@ struct Shared {
     socket: UdpSocket,
     remote: Mutex<Option<Remote>>,
     outgoing: Mutex<Outgoing>,
+    wires: Mutex<Wires>,
     heard: Mutex<Vec<Packet>>,
     played: Record<Played>,
     keys: Record<(Instant, char)>,
     keys_sent: Record<(Instant, char)>,
     muted: AtomicBool,
     over: AtomicBool,
+}
+
+/// How a switch takes hold of a call's audio.
+#[derive(Default)]
+struct Wires {
+    feed: Option<Feed>,
+    tap: Option<Tap>,
+}
+
+impl std::fmt::Debug for Wires {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Wires").finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +86,7 @@ struct Outgoing {
 struct Piece {
     id: u64,
     samples: Vec<i16>,
+    rate: u32,
     position: usize,
     started: Option<Instant>,
 }
@@ -77,6 +99,7 @@ impl Media {
             socket,
             remote: Mutex::default(),
             outgoing: Mutex::default(),
+            wires: Mutex::default(),
             heard: Mutex::default(),
             played: Record::new(),
             keys: Record::new(),
@@ -111,11 +134,19 @@ impl Media {
         Ok(())
     }
 
+    /// Sends what the feed says and gives what is received to the tap, from now on.
+    pub(super) fn wire(&self, feed: Feed, tap: Tap) {
+        *lock(&self.shared.wires) = Wires {
+            feed: Some(feed),
+            tap: Some(tap),
+        };
+    }
+
     pub(super) fn close(&self) {
         self.shared.over.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn play(&self, samples: &[i16]) -> u64 {
+    pub(super) fn play(&self, samples: &[i16], rate: u32) -> u64 {
         let mut outgoing = lock(&self.shared.outgoing);
         outgoing.next_id += 1;
         let id = outgoing.next_id;
@@ -123,10 +154,15 @@ impl Media {
         outgoing.pieces.push_back(Piece {
             id,
             samples,
+            rate,
             position: 0,
             started: None,
         });
         id
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        lock(&self.shared.outgoing).pieces.len()
     }
 
     pub(super) fn stop_playing(&self) {
@@ -206,6 +242,7 @@ impl Shared {
             let Some(remote) = *lock(&self.remote) else {
                 continue;
             };
+            let step = remote.codec.rate() / FRAMES;
             if pause > 0 {
                 pause -= 1;
             } else if key.is_none()
@@ -233,7 +270,7 @@ impl Shared {
             if let (Some(pressed), Some(kind)) = (&mut key, remote.events) {
                 pressed.frames += 1;
                 let ending = pressed.frames > KEY_FRAMES;
-                let length = (pressed.frames.min(KEY_FRAMES) * FRAME as u32) as u16;
+                let length = (pressed.frames.min(KEY_FRAMES) * step) as u16;
                 let [high, low] = length.to_be_bytes();
                 let payload = [code(pressed.key), 10 | (u8::from(ending) << 7), high, low];
                 // The end is said three times, in case one is lost.
@@ -246,33 +283,38 @@ impl Shared {
                     pause = KEY_PAUSE;
                 }
             } else {
-                let payload = self.frame().map(|sample| remote.codec.encode(sample));
-                transmit(remote.codec.payload_type(), false, timestamp, &payload);
+                let rate = remote.codec.rate();
+                let fed = lock(&self.wires).feed.as_mut().map(|feed| feed());
+                if let Some(frame) = fed.unwrap_or_else(|| Some(self.frame(rate))) {
+                    let payload = remote.codec.encode(&frame);
+                    transmit(remote.codec.payload_type(), false, timestamp, &payload);
+                }
             }
-            timestamp = timestamp.wrapping_add(FRAME as u32);
+            timestamp = timestamp.wrapping_add(step);
         }
     }
 
-    /// Takes the next 20 ms of what is to be played.
-    fn frame(&self) -> [i16; FRAME] {
-        let mut frame = [0; FRAME];
+    /// Takes the next 20 ms of what is to be played, in samples of that rate.
+    fn frame(&self, rate: u32) -> Vec<i16> {
         let mut outgoing = lock(&self.outgoing);
-        if let Some(piece) = outgoing.pieces.front_mut() {
-            let now = Instant::now();
-            let started = *piece.started.get_or_insert(now);
-            let rest = piece.samples.get(piece.position..).unwrap_or_default();
-            for (target, sample) in frame.iter_mut().zip(rest) {
-                *target = *sample;
-            }
-            piece.position += FRAME;
-            if piece.position >= piece.samples.len() {
-                self.played.push(Played {
-                    id: piece.id,
-                    started,
-                    ended: now,
-                });
-                outgoing.pieces.pop_front();
-            }
+        let Some(piece) = outgoing.pieces.front_mut() else {
+            return vec![0; (rate / FRAMES) as usize];
+        };
+        let now = Instant::now();
+        let started = *piece.started.get_or_insert(now);
+        let length = (piece.rate / FRAMES) as usize;
+        let rest = piece.samples.get(piece.position..).unwrap_or_default();
+        let mut frame = rest[..rest.len().min(length)].to_vec();
+        frame.resize(length, 0);
+        let frame = at_rate(&frame, piece.rate, rate);
+        piece.position += length;
+        if piece.position >= piece.samples.len() {
+            self.played.push(Played {
+                id: piece.id,
+                started,
+                ended: now,
+            });
+            outgoing.pieces.pop_front();
         }
         frame
     }
@@ -289,7 +331,12 @@ impl Shared {
                 continue;
             };
             if let Some(codec) = Codec::of(kind) {
-                let samples = packet.1.iter().map(|&byte| codec.decode(byte)).collect();
+                let samples = codec.decode(packet.1);
+                if let Some(tap) = &lock(&self.wires).tap {
+                    tap(&samples);
+                    continue;
+                }
+                let samples = at_rate(&samples, codec.rate(), RATE);
                 let mut heard = lock(&self.heard);
                 if heard.len() < KEPT {
                     heard.push(Packet {
@@ -305,6 +352,24 @@ impl Shared {
                 let key = b"0123456789*#ABCD".get(usize::from(*event)).copied();
                 self.keys.push((at, key.map_or('?', char::from)));
             }
+        }
+    }
+}
+
+/// Changes between the two rates of the telephone as simply as can be: samples doubled, or the mean
+/// of each two.
+fn at_rate(samples: &[i16], from: u32, to: u32) -> Vec<i16> {
+    match from.cmp(&to) {
+        std::cmp::Ordering::Equal => samples.to_vec(),
+        std::cmp::Ordering::Less => samples
+            .iter()
+            .flat_map(|&sample| [sample, sample])
+            .collect(),
+        std::cmp::Ordering::Greater => {
+            let pairs = samples.chunks_exact(2);
+            pairs
+                .map(|pair| ((i32::from(pair[0]) + i32::from(pair[1])) / 2) as i16)
+                .collect()
         }
     }
 }

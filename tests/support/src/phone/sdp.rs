@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::g711;
+use crate::tone::RATE;
 
 /// The payload type both sides use for keys pressed (RFC 4733) when they offer it.
 pub(super) const EVENTS: u8 = 101;
@@ -15,7 +16,12 @@ pub enum Codec {
     Alaw,
     /// µ-law (PCMU), usual in America.
     Ulaw,
+    /// Linear, 16,000 samples a second (L16): wideband without a codec to compute.
+    Wide,
 }
+
+/// The payload type that a phone of ours gives to [`Codec::Wide`], which has none of its own.
+const WIDE: u8 = 97;
 
 impl Codec {
     /// Returns the RTP payload type.
@@ -23,6 +29,7 @@ impl Codec {
         match self {
             Self::Alaw => 8,
             Self::Ulaw => 0,
+            Self::Wide => WIDE,
         }
     }
 
@@ -31,23 +38,40 @@ impl Codec {
         match payload_type {
             8 => Some(Self::Alaw),
             0 => Some(Self::Ulaw),
+            WIDE => Some(Self::Wide),
             _ => None,
         }
     }
 
-    /// Encodes one sample.
-    pub fn encode(self, sample: i16) -> u8 {
+    /// Returns the samples a second.
+    pub fn rate(self) -> u32 {
         match self {
-            Self::Alaw => g711::to_alaw(sample),
-            Self::Ulaw => g711::to_ulaw(sample),
+            Self::Alaw | Self::Ulaw => RATE,
+            Self::Wide => 2 * RATE,
         }
     }
 
-    /// Decodes one byte.
-    pub fn decode(self, byte: u8) -> i16 {
+    /// Encodes samples of the codec's rate.
+    pub fn encode(self, samples: &[i16]) -> Vec<u8> {
+        let bytes = samples.iter();
         match self {
-            Self::Alaw => g711::from_alaw(byte),
-            Self::Ulaw => g711::from_ulaw(byte),
+            Self::Alaw => bytes.map(|&sample| g711::to_alaw(sample)).collect(),
+            Self::Ulaw => bytes.map(|&sample| g711::to_ulaw(sample)).collect(),
+            Self::Wide => bytes.flat_map(|sample| sample.to_be_bytes()).collect(),
+        }
+    }
+
+    /// Decodes a packet into samples of the codec's rate.
+    pub fn decode(self, packet: &[u8]) -> Vec<i16> {
+        match self {
+            Self::Alaw => packet.iter().map(|&byte| g711::from_alaw(byte)).collect(),
+            Self::Ulaw => packet.iter().map(|&byte| g711::from_ulaw(byte)).collect(),
+            Self::Wide => {
+                let pairs = packet.chunks_exact(2);
+                pairs
+                    .map(|pair| i16::from_be_bytes([pair[0], pair[1]]))
+                    .collect()
+            }
         }
     }
 
@@ -55,6 +79,7 @@ impl Codec {
         match self {
             Self::Alaw => "PCMA",
             Self::Ulaw => "PCMU",
+            Self::Wide => "L16",
         }
     }
 }
@@ -72,10 +97,10 @@ pub(super) struct Remote {
 
 /// Describes our own audio.
 pub(super) fn describe(port: u16, codec: Codec) -> String {
-    let (kind, name) = (codec.payload_type(), codec.name());
+    let (kind, name, rate) = (codec.payload_type(), codec.name(), codec.rate());
     format!(
         "v=0\r\no=- {port} 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
-         m=audio {port} RTP/AVP {kind} {EVENTS}\r\na=rtpmap:{kind} {name}/8000\r\n\
+         m=audio {port} RTP/AVP {kind} {EVENTS}\r\na=rtpmap:{kind} {name}/{rate}\r\n\
          a=rtpmap:{EVENTS} telephone-event/8000\r\na=fmtp:{EVENTS} 0-16\r\na=ptime:20\r\na=sendrecv\r\n"
     )
 }
@@ -101,10 +126,13 @@ pub(super) fn read(sdp: &str, preferred: Codec) -> Option<Remote> {
         }
     }
     let (port, kinds) = audio?;
-    let codec = if kinds.contains(&preferred.payload_type()) {
+    // A payload type above 95 means what the other side says it means.
+    let wide = sdp.contains(&format!("a=rtpmap:{WIDE} L16/16000"));
+    let offered = |kind: &u8| Codec::of(*kind).filter(|codec| *codec != Codec::Wide || wide);
+    let codec = if kinds.contains(&preferred.payload_type()) && (preferred != Codec::Wide || wide) {
         preferred
     } else {
-        kinds.iter().find_map(|&kind| Codec::of(kind))?
+        kinds.iter().find_map(offered)?
     };
     Some(Remote {
         address: (host, port).into(),
@@ -124,5 +152,13 @@ mod tests {
         assert_eq!(remote.codec, Codec::Ulaw);
         assert_eq!(remote.events, Some(EVENTS));
         assert_eq!(read("v=0\r\n", Codec::Alaw), None);
+        let wide = read(&describe(4000, Codec::Wide), Codec::Wide).unwrap();
+        assert_eq!(wide.codec, Codec::Wide);
+    }
+
+    #[test]
+    fn a_payload_type_that_means_something_else_there_is_not_taken() {
+        let other = describe(4000, Codec::Wide).replace("L16/16000", "opus/48000/2");
+        assert_eq!(read(&other, Codec::Wide), None);
     }
 }

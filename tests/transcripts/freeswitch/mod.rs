@@ -1,0 +1,7 @@
+//! FreeSWITCH's side: sessions recorded on a real one, and a switch played by the test.
+
+mod channel;
+mod decoding;
+mod recording;
+mod sessions;
+mod switch;

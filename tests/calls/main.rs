@@ -8,6 +8,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod house;
+mod leave;
+mod orders;
 mod promise;
 mod reach;
 mod survive;
@@ -35,6 +37,7 @@ macro_rules! with_a_caller {
             reach::a_spoken_english_wish_reaches_the_right_agent_who_is_told_the_language
             reach::keys_alone_reach_the_right_agent_when_nothing_can_be_heard
             talk::the_bot_is_silent_within_200_ms_when_the_caller_speaks
+            talk::a_key_pressed_while_the_bot_speaks_is_understood_and_it_falls_silent
             promise::a_message_left_out_of_hours_arrives_as_a_mail_with_a_playable_wav
             promise::a_cancellation_reaches_the_department_through_a_real_mail_server
         }
@@ -47,6 +50,8 @@ macro_rules! with_a_contact_centre {
     ($switch:ident) => {
         run! { $switch:
             reach::the_agent_alone_hears_the_whisper_before_the_caller_is_connected
+            reach::a_caller_in_a_queue_can_be_sent_back_to_the_bot_and_on_to_another_queue
+            talk::a_wideband_call_is_recognised
             talk::fifty_calls_at_once_are_all_served_and_their_frames_leave_on_time
             promise::a_caller_who_hangs_up_while_recording_has_left_a_message_all_the_same
             promise::when_the_wait_is_long_a_callback_is_ordered_and_the_caller_is_rung_and_connected
@@ -55,6 +60,7 @@ macro_rules! with_a_contact_centre {
             promise::a_caller_who_got_through_meanwhile_is_not_called_back
             promise::with_the_mail_server_down_the_promise_is_kept_when_it_is_back_and_only_once
             promise::what_was_promised_before_a_kill_is_carried_out_after_the_restart_once
+            leave::hanging_up_in_each_state_leaves_nothing_behind
             survive::without_hotline_the_caller_is_in_the_ordinary_queue
             survive::killed_in_mid_call_the_caller_is_in_the_ordinary_queue
             survive::frozen_in_mid_call_the_guard_ends_it_and_the_caller_is_in_the_ordinary_queue
@@ -65,13 +71,6 @@ macro_rules! with_a_contact_centre {
     };
 }
 
-/// What only Asterisk does: calls announced by HTTP.
-macro_rules! by_announcement {
-    ($switch:ident) => {
-        run! { $switch: reach::a_call_announced_by_http_needs_no_event }
-    };
-}
-
 mod builtin {
     with_a_caller!(BuiltIn);
 }
@@ -79,10 +78,37 @@ mod builtin {
 mod asterisk {
     with_a_caller!(Asterisk);
     with_a_contact_centre!(Asterisk);
-    by_announcement!(Asterisk);
+    // Only Asterisk's dialplan announces calls, so that only there it can be done by HTTP.
+    run! { Asterisk: reach::a_call_announced_by_http_needs_no_event }
 }
 
 mod freeswitch {
     with_a_caller!(FreeSwitch);
     with_a_contact_centre!(FreeSwitch);
+    // Asterisk cannot tell that Hotline is frozen (Hotline's guard ends it), and knows one host.
+    run! { FreeSwitch:
+        survive::frozen_without_a_guard_the_pbx_takes_the_caller_to_the_ordinary_queue
+        survive::of_two_hotlines_the_second_takes_the_calls_when_the_first_is_killed
+    }
+
+    /// What Hotline's room for FreeSWITCH does by itself.
+    macro_rules! orders {
+        ($($scenario:ident)*) => {
+            $(
+                #[tokio::test]
+                async fn $scenario() {
+                    crate::orders::$scenario().await;
+                }
+            )*
+        };
+    }
+    orders! {
+        a_caller_is_moved_to_an_extension_whose_phone_is_told_why
+        a_caller_is_moved_to_a_number_outside_which_is_told_nothing
+        an_extension_that_is_busy_is_a_refusal_and_the_dialplan_has_the_caller
+        a_queue_that_does_not_exist_leaves_the_caller_with_us
+        every_way_a_call_to_a_citizen_can_go_is_understood
+        a_gateway_that_is_not_there_is_a_failure_of_the_network
+        agent_first_tells_an_agent_who_is_not_there_from_a_citizen_who_is_not
+    }
 }

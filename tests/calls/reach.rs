@@ -1,7 +1,9 @@
 //! Callers reach the right department: by voice in two languages, and by keys.
 
+use std::time::Duration;
+
 use street::pbx::{HOLD_TONE, Switch};
-use street::phone::{Call, Caller, Phone};
+use street::phone::{Answering, Call, Caller, Phone};
 use street::{caller, tone};
 
 use crate::house::{House, OPEN, SOON, Told, open, open_with};
@@ -107,4 +109,38 @@ pub(crate) async fn a_call_announced_by_http_needs_no_event(switch: Switch) {
         ringing.header("X-Hotline-Caller").as_deref(),
         Some("+4520304050")
     );
+}
+
+pub(crate) async fn a_caller_in_a_queue_can_be_sent_back_to_the_bot_and_on_to_another_queue(
+    switch: Switch,
+) {
+    let house = open(switch).await;
+    house.agent.set_answering(Answering::Refuse(486));
+    let phone = Phone::new("20304050").unwrap();
+    let call = house.call(&phone, OPEN).await;
+    call.press_all("1").await.unwrap();
+    house.in_queue(&call).await;
+    let rung = house.agent.incoming().len();
+    let mark = house.hotline.journal().mark();
+    house.pbx.send_back("20304050", OPEN).await.unwrap();
+    house
+        .hotline
+        .state_reached(mark, "wish", SOON)
+        .await
+        .unwrap();
+    assert!(call.is_up());
+    house.agent.set_answering(Answering::After(Duration::ZERO));
+    call.press_all("2").await.unwrap();
+    let reason = |ringing: &Call| ringing.header("X-Hotline-Reason").unwrap_or_default();
+    let ringing = loop {
+        let ringing = house.agent.rings(SOON).await.unwrap();
+        if reason(&ringing).contains("jobcenteret") {
+            break ringing;
+        }
+        assert!(
+            house.agent.incoming().len() <= rung + 2,
+            "rung for the old queue"
+        );
+    };
+    talk(&call, &ringing).await;
 }

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use street::pbx::Switch;
-use street::phone::{Call, Phone};
-use street::{caller, tone};
+use street::phone::{Call, Codec, Phone};
+use street::{Pbx, caller, tone};
 
-use crate::house::{OPEN, SOON, open_alone};
+use crate::house::{OPEN, SOON, open, open_alone, open_with};
 
 /// Returns when the first loud frame of what a phone played left it.
 fn onset(samples: &[i16], started: Instant) -> Instant {
@@ -45,6 +45,39 @@ pub(crate) async fn the_bot_is_silent_within_200_ms_when_the_caller_speaks(switc
         after <= Duration::from_millis(200),
         "silent only {after:?} after the caller spoke"
     );
+}
+
+pub(crate) async fn a_key_pressed_while_the_bot_speaks_is_understood_and_it_falls_silent(
+    switch: Switch,
+) {
+    let house = open(switch).await;
+    let phone = Phone::new("20304050").unwrap();
+    let call = phone.call(house.pbx.sip(), OPEN).await.unwrap();
+    // In the middle of the greeting.
+    hears(&call, 50).await;
+    let mark = house.hotline.journal().mark();
+    call.press_all("2").await.unwrap();
+    house.line(mark, |line| line["command"] == "hush").await;
+    let told = house.agent_is_told().await;
+    assert!(told.reason.contains("jobcenteret"), "{told:?}");
+}
+
+pub(crate) async fn a_wideband_call_is_recognised(switch: Switch) {
+    let house = open_with(switch, |site, settings| {
+        (site.setting("codecs", "L16@16000h@20i"), settings)
+    })
+    .await;
+    let phone = Phone::with_codec("20304050", Codec::Wide).unwrap();
+    let call = house.call(&phone, OPEN).await;
+    if let Pbx::FreeSwitch(freeswitch) = &house.pbx {
+        let rate = freeswitch.rate_of("20304050").await.unwrap();
+        assert_eq!(rate, 16_000, "what Hotline hears is wideband too");
+    }
+    let words = caller::wide_danish("jeg vil gerne tale med borgerservice").unwrap();
+    call.say_wide(&words).await.unwrap();
+    let told = house.agent_is_told().await;
+    assert_eq!(told.language, "da");
+    assert!(told.reason.contains("borgerservice"), "{told:?}");
 }
 
 pub(crate) async fn fifty_calls_at_once_are_all_served_and_their_frames_leave_on_time(

@@ -22,6 +22,7 @@ const REMEMBERED: Duration = Duration::from_secs(300);
 #[derive(Default)]
 struct Call {
     arrival: Option<Arrival>,
+    channel: Option<CallId>,
     session: Option<Arc<Session>>,
     followers: Followers,
     in_queue: bool,
@@ -29,9 +30,11 @@ struct Call {
     since: Option<Instant>,
 }
 
-/// All calls known now.
+/// All calls known now. A call bears its channel's id, unless the channel has been with us before.
 pub(super) struct Calls {
     calls: HashMap<CallId, Call>,
+    /// The calls of channels that are with us once more.
+    again: HashMap<CallId, CallId>,
     waits: Waits,
     /// The domain of queues that are named without one.
     domain: String,
@@ -41,6 +44,7 @@ impl Calls {
     pub(super) fn new(domain: &str) -> Self {
         Self {
             calls: HashMap::new(),
+            again: HashMap::new(),
             waits: Waits::default(),
             domain: domain.to_owned(),
         }
@@ -62,10 +66,24 @@ impl Calls {
         session: Arc<Session>,
         now: Instant,
     ) {
+        let channel = session.channel();
+        let before = self.of(channel);
+        if before != id {
+            // What the channel did before is over for us.
+            self.end(before, "");
+            self.again.insert(channel, id);
+        }
         let call = self.calls.entry(id).or_default();
         call.arrival.get_or_insert(arrival);
+        call.channel = Some(channel);
         call.session = Some(session);
         call.since = Some(now);
+    }
+
+    /// Returns the channel of a call.
+    pub(super) fn channel(&self, id: CallId) -> CallId {
+        let channel = self.calls.get(&id).and_then(|call| call.channel);
+        channel.unwrap_or(id)
     }
 
     /// Returns who called.
@@ -78,6 +96,11 @@ impl Calls {
         self.calls.get(&id)?.session.clone()
     }
 
+    /// Returns the call that a channel is with us for now.
+    fn of(&self, channel: CallId) -> CallId {
+        self.again.get(&channel).copied().unwrap_or(channel)
+    }
+
     /// Returns the events of a call from now on.
     pub(super) fn follow(&mut self, id: CallId, now: Instant) -> mpsc::Receiver<CallEvent> {
         let call = self.calls.entry(id).or_default();
@@ -87,18 +110,22 @@ impl Calls {
 
     /// Notes that a call's own connection has closed; the call may live on in a queue.
     pub(super) fn part(&mut self, id: CallId, now: Instant) {
-        if let Some(call) = self.calls.get_mut(&id) {
-            call.session = None;
-            call.since = Some(now);
-            if call.followers.are_gone() {
-                self.calls.remove(&id);
-            }
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        call.session = None;
+        call.since = Some(now);
+        if call.followers.are_gone() {
+            self.forget(id);
         }
     }
 
     /// Forgets a call.
     pub(super) fn forget(&mut self, id: CallId) {
-        self.calls.remove(&id);
+        let channel = self.calls.remove(&id).and_then(|call| call.channel);
+        if let Some(channel) = channel.filter(|channel| self.of(*channel) == id) {
+            self.again.remove(&channel);
+        }
     }
 
     /// Forgets calls that have no connection and that nobody follows any more.
@@ -109,6 +136,7 @@ impl Calls {
                 .is_none_or(|since| now.duration_since(since) >= REMEMBERED);
             call.session.is_some() || !call.followers.are_gone() || !old
         });
+        self.again.retain(|_, call| self.calls.contains_key(call));
     }
 
     /// Returns the calls that live on the switch without a connection to us.
@@ -122,20 +150,16 @@ impl Calls {
         &self.waits
     }
 
-    /// Takes one piece of what FreeSWITCH tells.
+    /// Takes one piece of what FreeSWITCH tells, which names channels.
     pub(super) fn told(&mut self, told: &Told) {
         match told {
-            Told::Key { call, key } => self.tell(*call, &CallEvent::Key(*key)),
+            Told::Key { call, key } => self.tell(self.of(*call), &CallEvent::Key(*key)),
             Told::Queued { call, queue } => {
-                let joined = self
-                    .calls
-                    .get_mut(call)
-                    .is_some_and(|call| !std::mem::replace(&mut call.in_queue, true));
-                if joined {
-                    self.tell(
-                        *call,
-                        &CallEvent::Queued(queues::short(queue, &self.domain)),
-                    );
+                let id = self.of(*call);
+                let call = self.calls.get_mut(&id);
+                if call.is_some_and(|call| !std::mem::replace(&mut call.in_queue, true)) {
+                    let queue = queues::short(queue, &self.domain);
+                    self.tell(id, &CallEvent::Queued(queue));
                 }
             }
             Told::AgentConnected {
@@ -145,22 +169,23 @@ impl Calls {
                 ..
             } => {
                 self.waits.note(queue, *waited);
-                self.answered(*call);
+                self.answered(self.of(*call));
             }
             Told::LeftQueue { call, .. } => {
-                if let Some(call) = self.calls.get_mut(call) {
+                let id = self.of(*call);
+                if let Some(call) = self.calls.get_mut(&id) {
                     call.in_queue = false;
                 }
             }
-            // mod_callcenter connects an agent's leg with the caller's by itself.
-            Told::Bridged { call, .. }
-                if self.calls.get(call).is_some_and(|call| !call.in_queue) =>
-            {
-                self.answered(*call);
+            Told::Bridged { call, .. } => {
+                let id = self.of(*call);
+                // mod_callcenter bridges, too, and tells of it in its own way.
+                if self.calls.get(&id).is_some_and(|call| !call.in_queue) {
+                    self.answered(id);
+                }
             }
-            Told::HungUp { call, cause: name } => self.end(*call, name),
+            Told::HungUp { call, cause } => self.end(self.of(*call), cause),
             Told::Answered(_)
-            | Told::Bridged { .. }
             | Told::Unparked(_)
             | Told::Job { .. }
             | Told::WentOn { .. }
@@ -168,10 +193,10 @@ impl Calls {
         }
     }
 
-    /// Notes that a call has left the switch; an outgoing one that failed is still asked about.
+    /// Notes that a call has left the switch.
     pub(super) fn end(&mut self, id: CallId, why: &str) {
         self.tell(id, &CallEvent::HungUp(cause(why)));
-        self.calls.remove(&id);
+        self.forget(id);
     }
 
     /// Tells once that somebody took the call, who may be told of by both connections.

@@ -24,7 +24,7 @@ impl Commands {
     /// Runs an `api` command, which must be quick, and returns what it prints without a closing
     /// line break.
     pub(super) async fn api(&self, command: String) -> Result<String, PbxError> {
-        let action = name(&command);
+        let action = one_line(&command)?;
         let response = self
             .run(action.clone(), move |client| async move {
                 client.api(&command).await
@@ -38,7 +38,7 @@ impl Commands {
 
     /// Starts a background job; its result comes as an event.
     pub(super) async fn start(&self, command: String) -> Result<(), PbxError> {
-        let action = name(&command);
+        let action = one_line(&command)?;
         let response = self
             .run(action.clone(), move |client| async move {
                 client.bgapi(&command).await
@@ -115,9 +115,17 @@ impl Commands {
     }
 }
 
-/// The first words of a command, for messages: arguments may hold people's numbers.
-fn name(command: &str) -> String {
-    command.split(' ').next().unwrap_or_default().to_owned()
+/// Refuses what would be more than one command, and returns the first word for messages: arguments
+/// may hold people's numbers.
+fn one_line(command: &str) -> Result<String, PbxError> {
+    let action = command.split(' ').next().unwrap_or_default();
+    match command.contains(['\r', '\n', '\0']) {
+        true => Err(PbxError::Unsendable {
+            field: action.lines().next().unwrap_or_default().to_owned(),
+            why: "a command is one line".to_owned(),
+        }),
+        false => Ok(action.to_owned()),
+    }
 }
 
 /// Sorts out a refusal; a channel that is gone is its own result.

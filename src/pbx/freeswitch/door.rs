@@ -29,7 +29,10 @@ pub struct Visitor {
 
 /// The door that calls come in by.
 #[derive(Debug)]
-pub struct Door(mpsc::Receiver<Visitor>);
+pub struct Door {
+    visitors: mpsc::Receiver<Visitor>,
+    address: SocketAddr,
+}
 
 impl Door {
     /// Opens the door for so many calls at the same time.
@@ -38,16 +41,22 @@ impl Door {
     /// When `freeswitch.listen` cannot be listened on.
     pub async fn open(house: Arc<FreeSwitch>, calls: usize) -> io::Result<Self> {
         let listener = TcpListener::bind(house.config.listen).await?;
-        tracing::info!(address = %listener.local_addr()?, "listening for calls (FreeSWITCH's outbound socket)");
-        let (visitors, door) = mpsc::channel(16);
+        let address = listener.local_addr()?;
+        tracing::info!(%address, "listening for calls (FreeSWITCH's outbound socket)");
+        let (at_door, visitors) = mpsc::channel(16);
         let stop = house.stop.clone();
-        tokio::spawn(stop.run_until_cancelled_owned(keep(house, listener, calls, visitors)));
-        Ok(Self(door))
+        tokio::spawn(stop.run_until_cancelled_owned(keep(house, listener, calls, at_door)));
+        Ok(Self { visitors, address })
+    }
+
+    /// Returns where the door is, as the dialplan's `socket` names it.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Waits for the next call; nothing when the door is closed.
     pub async fn next(&mut self) -> Option<Visitor> {
-        self.0.recv().await
+        self.visitors.recv().await
     }
 }
 

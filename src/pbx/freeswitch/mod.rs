@@ -5,6 +5,9 @@
 mod calls;
 mod commands;
 mod door;
+#[cfg(test)]
+mod fake;
+pub mod introduction;
 pub mod link;
 mod originate;
 mod outcome;
@@ -244,11 +247,14 @@ impl Pbx for FreeSwitch {
     }
 
     async fn hang_up(&self, call: CallId) -> Result<(), PbxError> {
-        let session = lock(&self.calls).session(call);
+        let (channel, session) = {
+            let calls = lock(&self.calls);
+            (calls.channel(call), calls.session(call))
+        };
         match session {
             Some(session) => session.hang_up().await,
             None => {
-                let order = format!("uuid_kill {call} NORMAL_CLEARING");
+                let order = format!("uuid_kill {channel} NORMAL_CLEARING");
                 self.link.api(order).await.map(|_| ())
             }
         }
@@ -259,7 +265,8 @@ impl Pbx for FreeSwitch {
     }
 
     async fn exists(&self, call: CallId) -> Result<bool, PbxError> {
-        let answer = self.link.api(format!("uuid_exists {call}")).await?;
+        let channel = lock(&self.calls).channel(call);
+        let answer = self.link.api(format!("uuid_exists {channel}")).await?;
         Ok(answer == "true")
     }
 

@@ -2,34 +2,32 @@
 //! set up once, read until it ends, and guarded by a watchdog that takes the caller to the ordinary
 //! queue when this process no longer keeps it from doing so.
 
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use freeswitch_esl_tokio::{
-    EslClient, EslConnectOptions, EslEventStream, EslResponse, EventFormat,
-};
+use freeswitch_esl_tokio::{EslClient, EslConnectOptions, EslEventStream, EventFormat};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::commands::Commands;
+use super::introduction::{self, Introduction, VISITED};
 use super::told::{SUBCLASS, Told};
 use super::unicast::{Leaving, Media, Pulse};
 use super::{FreeSwitch, lock};
+use crate::pbx::PbxError;
 use crate::pbx::news::News;
-use crate::pbx::{Arrival, PbxError};
-use crate::words::{CallId, PhoneNumber};
+use crate::words::CallId;
 
 /// Events of one call that may wait to be read.
 const EVENTS: usize = 1024;
 
 /// How long FreeSWITCH tells us what happens after the hang-up.
 const LINGER: Duration = Duration::from_secs(5);
-
-/// How long a connection may take to say whose it is; 1 to 85 ms were measured.
-const INTRODUCTION: Duration = Duration::from_secs(2);
 
 /// How often the watchdog is held off. FreeSWITCH looks twice a second for what is due and counts whole
 /// seconds, so that what is asked for in two happens after 1.0 to 2.5 s.
@@ -38,18 +36,42 @@ const HOLD_OFF: Duration = Duration::from_millis(400);
 /// How long a call's task may not have asked for audio until the watchdog is let off.
 const PULSE: Duration = Duration::from_millis(800);
 
+/// A connection that is closed for good when this is dropped, whoever still holds an end of it: the
+/// crate's reader would otherwise keep it for as long as the other side likes.
+struct Closing(std::net::TcpStream);
+
+impl Closing {
+    fn of(stream: &TcpStream) -> io::Result<Self> {
+        let twin = stream.as_fd().try_clone_to_owned()?;
+        Ok(Self(twin.into()))
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        // It may have been closed by the other side.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
 /// One call's connection.
 pub(super) struct Session {
-    call: CallId,
+    channel: CallId,
     commands: Commands,
     /// Whether the caller is parked with us. Whoever moves them holds it meanwhile, so that the
     /// watchdog is not set again for a caller who is already somewhere else.
     parked: Mutex<bool>,
     /// Where the watchdog takes the caller.
     fallback: String,
+    _closing: Closing,
 }
 
 impl Session {
+    /// Returns the id of the channel.
+    pub(super) fn channel(&self) -> CallId {
+        self.channel
+    }
+
     /// Runs a quick `api` command on the call's own connection.
     pub(super) async fn api(&self, command: String) -> Result<String, PbxError> {
         self.commands.api(command).await
@@ -59,7 +81,7 @@ impl Session {
     pub(super) async fn move_to(&self, place: &str) -> Result<(), PbxError> {
         let mut parked = self.parked.lock().await;
         let moved = self
-            .api(format!("uuid_transfer {} {place}", self.call))
+            .api(format!("uuid_transfer {} {place}", self.channel))
             .await;
         *parked = moved.is_err() && *parked;
         moved.map(|_| ())
@@ -75,14 +97,14 @@ impl Session {
     async fn hold_off(&self) -> Result<(), PbxError> {
         let parked = self.parked.lock().await;
         if *parked {
-            self.api(format!("sched_del {}", self.call)).await?;
+            self.api(format!("sched_del {}", self.channel)).await?;
             self.set_watchdog().await?;
         }
         Ok(())
     }
 
     async fn set_watchdog(&self) -> Result<(), PbxError> {
-        let order = format!("sched_transfer +2 {} {}", self.call, self.fallback);
+        let order = format!("sched_transfer +2 {} {}", self.channel, self.fallback);
         self.api(order).await.map(|_| ())
     }
 }
@@ -94,31 +116,29 @@ impl Session {
 /// dialplan goes on with the caller.
 pub(super) async fn admit(
     house: &Arc<FreeSwitch>,
-    stream: TcpStream,
+    mut stream: TcpStream,
     peer: SocketAddr,
 ) -> Result<(CallId, Media), String> {
     let told = |what: &'static str| move |error: PbxError| format!("{what}: {error}");
-    stream
-        .set_nodelay(true)
-        .map_err(|error| error.to_string())?;
-    let here = stream.local_addr().map_err(|error| error.to_string())?.ip();
-    let options = EslConnectOptions::new().with_event_queue_size(EVENTS);
-    let (client, events) = EslClient::accept_outbound_stream_with_options(stream, options);
-    let commands = Commands::new(client);
-    let introduced = commands.run("connect".to_owned(), |client| async move {
-        client.connect_session().await
-    });
-    let channel = match tokio::time::timeout(INTRODUCTION, introduced).await {
-        Ok(channel) => channel.map_err(told("no FreeSWITCH"))?,
-        Err(_) => {
-            return Err(format!(
-                "no FreeSWITCH: nothing was said within {INTRODUCTION:?}"
-            ));
-        }
+    let broken = |error: io::Error| format!("the connection broke: {error}");
+    stream.set_nodelay(true).map_err(broken)?;
+    let here = stream.local_addr().map_err(broken)?.ip();
+    let (introduction, rest) = introduction::ask(&mut stream).await?;
+    let Introduction {
+        channel,
+        again,
+        rate,
+        arrival,
+    } = introduction;
+    let call = match again {
+        true => CallId(Uuid::new_v4()),
+        false => channel,
     };
-    let call = identify(&channel)?;
-    let rate = rate(&channel)?;
-    let arrival = arrival(&channel);
+    let closing = Closing::of(&stream).map_err(broken)?;
+    let options = EslConnectOptions::new().with_event_queue_size(EVENTS);
+    let (client, events) = EslClient::adopt_stream_with_options(stream, &rest, options)
+        .map_err(|error| format!("no FreeSWITCH: {error}"))?;
+    let commands = Commands::new(client);
     listen(&commands).await.map_err(told("the call's events"))?;
 
     let (leaving, closes) = (Leaving::default(), CancellationToken::new());
@@ -135,15 +155,18 @@ pub(super) async fn admit(
         .map_err(|error| format!("no port for audio: {error}"))?;
     let port = media.port().map_err(|error| error.to_string())?;
     let session = Arc::new(Session {
-        call,
+        channel,
         commands,
         parked: Mutex::new(true),
         fallback: format!("fallback XML {}", house.config.contexts.fallback),
+        _closing: closing,
     });
     unicast(&session.commands, peer.ip(), here, port)
         .await
         .map_err(told("unicast"))?;
     session.set_watchdog().await.map_err(told("the watchdog"))?;
+    let visited = format!("uuid_setvar {channel} {VISITED} {call}");
+    session.api(visited).await.map_err(told("the call's id"))?;
     media.begin().await?;
     lock(&house.calls).arrive(call, arrival, Arc::clone(&session), Instant::now());
     tokio::spawn(guard(
@@ -152,53 +175,15 @@ pub(super) async fn admit(
         leaving.clone(),
         closes.clone(),
     ));
-    tokio::spawn(attend(Arc::clone(house), session, events, leaving, closes));
+    tokio::spawn(attend(
+        Arc::clone(house),
+        call,
+        session,
+        events,
+        leaving,
+        closes,
+    ));
     Ok((call, media))
-}
-
-/// Returns the call's id, which is the channel's.
-fn identify(channel: &EslResponse) -> Result<CallId, String> {
-    let id = channel.header("Unique-ID").unwrap_or_default();
-    let id = Uuid::parse_str(id).map_err(|_| "no FreeSWITCH: it names no channel".to_owned())?;
-    let is = |name: &str, value: &str| channel.header(name) == Some(value);
-    if !is("Socket-Mode", "async") || !is("Control", "full") {
-        return Err(
-            "the dialplan's `socket` lacks its options: write `socket HOST:PORT async full`"
-                .to_owned(),
-        );
-    }
-    Ok(CallId(id))
-}
-
-/// Returns the samples per second of what FreeSWITCH reads from the caller.
-fn rate(channel: &EslResponse) -> Result<u32, String> {
-    let rate = channel.header("Channel-Read-Codec-Rate").unwrap_or("none");
-    match rate.parse() {
-        Ok(rate @ (8_000 | 16_000 | 48_000)) => Ok(rate),
-        _ => Err(format!(
-            "the caller's codec has a rate of {rate} Hz, and 8000, 16000 and 48000 are served: \
-             pin the codec in the dialplan, such as absolute_codec_string=PCMA@8000h@20i"
-        )),
-    }
-}
-
-/// Returns who calls, as the channel says it.
-fn arrival(channel: &EslResponse) -> Arrival {
-    let text = |name: &str| {
-        let value = channel.header(name).map(str::trim).unwrap_or_default();
-        (!value.is_empty() && value != "unknown").then(|| value.to_owned())
-    };
-    let caller = text("variable_hotline_caller").or_else(|| text("Caller-Caller-ID-Number"));
-    Arrival {
-        did: text("variable_hotline_did")
-            .or_else(|| text("Caller-Destination-Number"))
-            .unwrap_or_default(),
-        caller: caller.and_then(|number| PhoneNumber::parse(&number).ok()),
-        name: text("Caller-Caller-ID-Name"),
-        language: text("variable_hotline_language").or_else(|| text("variable_default_language")),
-        channel: text("Channel-Name").unwrap_or_default(),
-        purpose: text("variable_hotline_purpose"),
-    }
 }
 
 /// Asks for the call's events, and for those that are told when it is over.
@@ -255,14 +240,14 @@ async fn guard(session: Arc<Session>, pulse: Pulse, leaving: Leaving, closes: Ca
             () = closes.cancelled() => return,
         }
         if !pulse.is_felt(PULSE) {
-            tracing::error!(call = %session.call, "a call is not attended to, its watchdog is let off");
+            tracing::error!(channel = %session.channel, "a call is not attended to, its watchdog is let off");
             return;
         }
         match session.hold_off().await {
             Ok(()) => {}
             Err(PbxError::NoSuchCall | PbxError::NotConnected(_)) => return,
             Err(error) => {
-                tracing::warn!(call = %session.call, "the watchdog was not held off: {error}")
+                tracing::warn!(channel = %session.channel, "the watchdog was not held off: {error}")
             }
         }
     }
@@ -271,12 +256,13 @@ async fn guard(session: Arc<Session>, pulse: Pulse, leaving: Leaving, closes: Ca
 /// Reads the call's events until the connection ends, or nobody serves the call any more.
 async fn attend(
     house: Arc<FreeSwitch>,
+    call: CallId,
     session: Arc<Session>,
     mut events: EslEventStream,
     leaving: Leaving,
     closes: CancellationToken,
 ) {
-    let call = session.call;
+    let channel = session.channel;
     loop {
         let event = tokio::select! {
             event = events.recv() => event,
@@ -285,7 +271,7 @@ async fn attend(
         match event {
             Some(Ok(event)) => {
                 if let Some(told) = Told::read(&event) {
-                    hear(&house, call, told, &leaving);
+                    hear(&house, channel, told, &leaving);
                 }
             }
             Some(Err(error)) => {
@@ -303,14 +289,14 @@ async fn attend(
 }
 
 /// Takes one event of a call's own connection.
-fn hear(house: &FreeSwitch, call: CallId, told: Told, leaving: &Leaving) {
+fn hear(house: &FreeSwitch, channel: CallId, told: Told, leaving: &Leaving) {
     match told {
-        Told::Key { call: whose, .. } if whose == call => lock(&house.calls).told(&told),
-        Told::HungUp { call: whose, .. } if whose == call => {
+        Told::Key { call: whose, .. } if whose == channel => lock(&house.calls).told(&told),
+        Told::HungUp { call: whose, .. } if whose == channel => {
             leaving.hung_up.cancel();
             house.news.tell(News::Event(Arc::new(told)));
         }
-        Told::Unparked(whose) if whose == call => leaving.taken.cancel(),
+        Told::Unparked(whose) if whose == channel => leaving.taken.cancel(),
         Told::Queued { .. } | Told::Bridged { .. } | Told::WentOn { .. } => {
             house.news.tell(News::Event(Arc::new(told)));
         }

@@ -52,11 +52,11 @@ impl Way {
         }
     }
 
-    async fn move_to(&self, call: CallId, place: &str) -> Result<(), PbxError> {
+    async fn move_to(&self, channel: CallId, place: &str) -> Result<(), PbxError> {
         match self {
             Self::Session(session) => session.move_to(place).await,
             Self::Link(link) => link
-                .api(format!("uuid_transfer {call} {place}"))
+                .api(format!("uuid_transfer {channel} {place}"))
                 .await
                 .map(|_| ()),
         }
@@ -72,18 +72,22 @@ impl FreeSwitch {
     ) -> Result<(), PbxError> {
         let place = self.place(target)?;
         self.look_up(&place).await?;
-        let way = match lock(&self.calls).session(call) {
+        let (channel, session) = {
+            let calls = lock(&self.calls);
+            (calls.channel(call), calls.session(call))
+        };
+        let way = match session {
             Some(session) => Way::Session(session),
             None => Way::Link(self.link.clone()),
         };
         for (name, value) in variables(target, handoff, &place) {
             // Without a value it is taken away, so that none is left from before.
-            let order = format!("uuid_setvar {call} {name} {}", value::last(&value));
+            let order = format!("uuid_setvar {channel} {name} {}", value::last(&value));
             way.api(order.trim_end().to_owned()).await?;
         }
         let news = self.news.listen();
-        way.move_to(call, &place.name).await?;
-        self.await_arrival(call, &place, way, news).await
+        way.move_to(channel, &place.name).await?;
+        self.await_arrival(channel, &place, way, news).await
     }
 
     fn place(&self, target: &Target) -> Result<Place, PbxError> {
@@ -133,7 +137,7 @@ impl FreeSwitch {
     /// Waits until the caller is seen at the new place.
     async fn await_arrival(
         &self,
-        call: CallId,
+        channel: CallId,
         place: &Place,
         way: Way,
         mut news: Stream<Told>,
@@ -155,14 +159,14 @@ impl FreeSwitch {
                     if Instant::now() >= deadline {
                         return Err(unknown());
                     }
-                    if way.api(format!("uuid_exists {call}")).await? == "false" {
+                    if way.api(format!("uuid_exists {channel}")).await? == "false" {
                         return Err(PbxError::NoSuchCall);
                     }
                     continue;
                 }
             };
             if let News::Event(told) = piece
-                && let Some(arrived) = arrived(&told, call, place)
+                && let Some(arrived) = arrived(&told, channel, place)
             {
                 return arrived;
             }

@@ -275,6 +275,27 @@ impl Hotline {
         self.process.as_mut()
     }
 
+    /// Returns the files and sockets that it has open, as the kernel names them.
+    pub fn open_files(&self) -> Result<Vec<String>> {
+        let process = self.process.as_ref().context("Hotline does not run")?;
+        let folder = fs::read_dir(format!("/proc/{}/fd", process.id()))?;
+        // One that is closed meanwhile is not open.
+        let names = folder.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        Ok(names.map(|name| name.display().to_string()).collect())
+    }
+
+    /// Returns one of its figures, or the sum where there is one for each label; nothing when it
+    /// has no such figure.
+    pub async fn figure(&self, name: &str) -> Result<Option<f64>> {
+        let (_, text) = self.get("/metrics").await?;
+        let values = text.lines().filter_map(|line| {
+            let (figure, value) = line.rsplit_once(' ')?;
+            let figure = figure.split('{').next()?;
+            (figure == name).then(|| value.parse::<f64>().ok())?
+        });
+        Ok(values.reduce(|sum, value| sum + value))
+    }
+
     /// Kills it at once, as `kill -9` does.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {

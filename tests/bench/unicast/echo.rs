@@ -25,6 +25,7 @@ pub(super) fn play(words: &[String]) -> Result<()> {
     let calls = calls.parse()?;
     tracing_subscriber::fmt()
         .with_max_level(tracing::Level::WARN)
+        .with_ansi(false)
         .with_writer(std::io::stderr)
         .init();
     builder.enable_all().build()?.block_on(serve(calls))

@@ -26,6 +26,9 @@ pub(crate) use roundtrip::measure as roundtrip;
 /// Seconds measured for each server and number of calls.
 const SECONDS: u32 = 10;
 
+/// Lines of a server's output that are told when it failed.
+const LINES: usize = 5;
+
 /// How long a server may take until it says where it listens.
 const START: Duration = Duration::from_secs(10);
 
@@ -98,6 +101,18 @@ impl Server {
         let mut command = Part::Echo.command()?;
         command.arg(calls.to_string()).arg(threads.name());
         Self::start("echo", command).await
+    }
+
+    /// Returns the beginning of what it wrote: what comes after is mostly more of it.
+    fn said(&self) -> String {
+        let lines: Vec<String> = self
+            .process
+            .output()
+            .lines()
+            .take(LINES)
+            .map(str::to_owned)
+            .collect();
+        lines.join("\n")
     }
 }
 
@@ -185,7 +200,7 @@ async fn load(name: &str, server: &Server, calls: u32) -> Result<Value> {
         bail!(
             "the load failed: {}\n{name} wrote:\n{}",
             String::from_utf8_lossy(&output.stderr).trim(),
-            server.process.output().trim(),
+            server.said(),
         );
     }
     let told: Value = serde_json::from_slice(&output.stdout)?;
@@ -194,7 +209,7 @@ async fn load(name: &str, server: &Server, calls: u32) -> Result<Value> {
         bail!(
             "{name} lost calls or frames: {told} {}\n{name} wrote:\n{}",
             String::from_utf8_lossy(&output.stderr).trim(),
-            server.process.output().trim(),
+            server.said(),
         );
     }
     eprintln!("bench:   {name} {told}");

@@ -75,11 +75,11 @@ impl Replies {
     }
 }
 
-/// Returns the value of a header of a command or an answer.
+/// Returns the value of a header of a command or an answer, whose names FreeSWITCH takes in any case.
 pub(super) fn header<'text>(text: &'text str, name: &str) -> Option<&'text str> {
     let mut headers = text.lines().filter_map(|line| line.split_once(": "));
     headers
-        .find(|(found, _)| *found == name)
+        .find(|(found, _)| found.eq_ignore_ascii_case(name))
         .map(|(_, value)| value)
 }
 

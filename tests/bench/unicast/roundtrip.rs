@@ -41,7 +41,7 @@ pub(crate) async fn measure(prefix: &Path) -> Result<Vec<Row>> {
         let phone = Phone::new(&format!("203040{number:02}"))?;
         let call = phone.call(freeswitch.sip(), "70101010").await?;
         ours.extend(bursts(&call).await.with_context(|| {
-            let said = echo.process.output();
+            let said = echo.said();
             format!("a call to the echo behind Hotline's door, which wrote:\n{said}")
         })?);
         call.hang_up()?;

@@ -252,6 +252,9 @@ impl Config {
         if let Some(asterisk) = &mut self.asterisk {
             settle(&mut asterisk.secret_file);
         }
+        if let Some(freeswitch) = &mut self.freeswitch {
+            settle(&mut freeswitch.password_file);
+        }
         speech.models.values_mut().for_each(settle);
         speech.prompts.iter_mut().for_each(settle);
         // A program's name alone is looked for in the PATH.

@@ -7,6 +7,8 @@
 mod guide;
 #[path = "readme/page.rs"]
 mod page;
+#[path = "readme/switch.rs"]
+mod switch;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,10 +19,11 @@ use serde_json::Value;
 
 use page::{blocks, code, commands, copy, here, text};
 
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "README.md",
     "docs/flows.md",
     "docs/asterisk.md",
+    "docs/freeswitch.md",
     "docs/speech.md",
     "docs/operations.md",
 ];
@@ -131,6 +134,7 @@ fn every_file_that_is_linked_exists() {
     for page in PAGES
         .into_iter()
         .chain(["flows/README.md", "dialplans/README.md", "CHANGELOG.md"])
+        .chain(["freeswitch/conf/README.md"])
     {
         let folder = here().join(page).parent().unwrap().to_owned();
         for link in text(page).split("](").skip(1) {
@@ -226,7 +230,8 @@ fn every_context_and_variable_that_is_named_is_in_the_dialplan() {
             {
                 assert!(known.contains(&name), "{page}: {word}");
             }
-            if word.starts_with("hotline-") && !word.ends_with(".conf") {
+            let is_context = word.starts_with("hotline-") && !word.contains('.');
+            if is_context && page != "docs/freeswitch.md" {
                 assert!(dialplan.contains(&format!("[{word}]")), "{page}: {word}");
             }
         }
@@ -237,13 +242,15 @@ fn every_context_and_variable_that_is_named_is_in_the_dialplan() {
 fn the_configurations_shown_are_read_and_what_they_name_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let shipped = text("docs/hotline.yaml");
-    let [(place, minimal)] = &blocks("README.md", "yaml")[..] else {
-        panic!("one configuration in README.md")
+    let [(place, minimal), (other, freeswitch)] = &blocks("README.md", "yaml")[..] else {
+        panic!("one configuration for each PBX in README.md")
     };
     for (place, text) in [
         ("docs/hotline.yaml", &shipped),
         (place, minimal),
+        (other, freeswitch),
         ("everything in it", &with_examples(&shipped)),
+        ("the other PBX", &with_freeswitch(&shipped)),
     ] {
         let file = folder.path().join("hotline.yaml");
         std::fs::write(&file, text).unwrap();
@@ -257,6 +264,7 @@ fn the_configurations_shown_are_read_and_what_they_name_is_found() {
     }
     for (place, text) in blocks("docs/asterisk.md", "yaml")
         .iter()
+        .chain(&blocks("docs/freeswitch.md", "yaml"))
         .chain(&blocks("docs/speech.md", "yaml"))
         .chain(&blocks("docs/operations.md", "yaml"))
     {
@@ -280,12 +288,34 @@ fn with_examples(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Puts the section for FreeSWITCH in the place of the one for Asterisk.
+fn with_freeswitch(text: &str) -> String {
+    let (before, rest) = text.split_once("\nasterisk:\n").unwrap();
+    let (_, rest) = rest.split_once("\n# ---").unwrap();
+    let lines = rest
+        .lines()
+        .map(|line| match line.strip_suffix("# instead") {
+            Some(setting) => setting.replacen("# ", "", 1),
+            None => line.to_owned(),
+        });
+    format!("{before}\n# ---{}\n", lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// The shortest configurations there are.
+const EITHER: [&str; 2] = [
+    "asterisk: { secret_file: ami-secret }",
+    "freeswitch: { password_file: esl-password }",
+];
+
 /// Returns every setting by its full name with its default, as JSON.
 fn settings() -> BTreeMap<String, Value> {
-    let asterisk = "asterisk: { secret_file: ami-secret }";
-    let config = Config::read(Some((Path::new("hotline.yaml"), asterisk)), Vec::new()).unwrap();
     let mut settings = BTreeMap::new();
-    gather("", &serde_json::to_value(config).unwrap(), &mut settings);
+    for pbx in EITHER {
+        let config = Config::read(Some((Path::new("hotline.yaml"), pbx)), Vec::new()).unwrap();
+        gather("", &serde_json::to_value(config).unwrap(), &mut settings);
+    }
+    // The section of the PBX that was left out.
+    settings.retain(|name, _| !["asterisk", "freeswitch"].contains(&name.as_str()));
     settings
 }
 
@@ -339,13 +369,17 @@ fn plain(value: &Value) -> String {
 fn the_example_configuration_has_each_setting_and_its_default() {
     let shipped = text("docs/hotline.yaml");
     let file = Path::new("hotline.yaml");
-    let asterisk = "asterisk: { secret_file: ami-secret }";
-    let default = Config::read(Some((file, asterisk)), Vec::new()).unwrap();
-    let mut read = Config::read(Some((file, &shipped)), Vec::new()).unwrap();
-    // The commands must find it from a shell, where systemd does not name it.
-    assert_eq!(read.state, Path::new("/var/lib/hotline"));
-    read.state.clone_from(&default.state);
-    assert_eq!(read, default);
+    for (text, pbx) in [shipped.clone(), with_freeswitch(&shipped)]
+        .iter()
+        .zip(EITHER)
+    {
+        let default = Config::read(Some((file, pbx)), Vec::new()).unwrap();
+        let mut read = Config::read(Some((file, text)), Vec::new()).unwrap();
+        // The commands must find it from a shell, where systemd does not name it.
+        assert_eq!(read.state, Path::new("/var/lib/hotline"));
+        read.state.clone_from(&default.state);
+        assert_eq!(read, default);
+    }
     for name in settings().into_keys() {
         let key = name.rsplit('.').next().unwrap();
         let there = shipped.lines().any(|line| {

@@ -230,6 +230,9 @@ impl Call {
                     FromCaller::Audio(samples) => {
                         self.audio(&samples).await;
                         if self.pace == Pace::Caller {
+                            // For what came while we were late it is too late to send something.
+                            let missed = (samples.len() / FRAME).saturating_sub(1);
+                            self.figures.lost_frames.inc_by(missed as u64);
                             self.tick().await;
                         }
                     }

@@ -1,5 +1,7 @@
 //! `hotline doctor`: reaches every configured part and says what is wrong and what to do.
 
+mod asterisk;
+mod freeswitch;
 mod parts;
 
 use std::io::Write;
@@ -14,7 +16,7 @@ use crate::config::Config;
 
 /// Reaches every configured part and says what is wrong and what to do.
 ///
-/// Logs in to Asterisk, greets the mail server, loads the recognition models, opens the store and
+/// Logs in to the PBX, greets the mail server, loads the recognition models, opens the store and
 /// looks at ports, files and flows. A running service is not disturbed. Exits 1 when any part is
 /// wrong.
 #[derive(Debug, clap::Args)]

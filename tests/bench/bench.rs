@@ -21,6 +21,7 @@ mod report;
 mod start;
 mod tenant;
 mod turn;
+mod unicast;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -41,12 +42,30 @@ fn folder() -> PathBuf {
     )
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let wanted: Vec<String> = std::env::args()
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args()
         .skip(1)
         .filter(|word| !word.starts_with("--"))
         .collect();
+    let part = words.first().and_then(|word| unicast::Part::named(word));
+    let done = match part {
+        Some(part) => part.play(&words[1..]).map(|()| true),
+        None => tokio::runtime::Runtime::new()
+            .map_err(anyhow::Error::from)
+            .and_then(|runtime| runtime.block_on(measure(&words))),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures what is wanted, or everything, and tells whether all was measured.
+async fn measure(wanted: &[String]) -> Result<bool> {
     let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|part| part == name);
     let mut report = Report::new();
     if wants("echo") {
@@ -55,6 +74,26 @@ async fn main() -> ExitCode {
             let mut names = names.to_vec();
             names.extend((calls == 500).then(|| "echo.gap_max.500".to_owned()));
             report.take(&names, echo::measure(calls).await);
+        }
+    }
+    if wants("unicast") {
+        for calls in [100, 500] {
+            let names = [
+                format!("unicast.cpu.{calls}"),
+                format!("unicast.gap_p99.{calls}"),
+            ];
+            report.take(&names, unicast::measure(calls).await);
+        }
+        let names = ["unicast.roundtrip_p50", "unicast.roundtrip_p95"];
+        match street::freeswitch::installation() {
+            Some(prefix) => report.take(&names, unicast::roundtrip(&prefix).await),
+            None => report.skip(
+                &names,
+                &format!(
+                    "set {} to the prefix of an installation",
+                    street::freeswitch::VARIABLE
+                ),
+            ),
         }
     }
     if wants("call") {
@@ -77,14 +116,7 @@ async fn main() -> ExitCode {
     if wants("start") {
         report.take(&["start.ready"], start::measure().await);
     }
-    match conclude(&report, wanted.is_empty()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("bench: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    conclude(&report, wanted.is_empty())
 }
 
 /// Prints the table, writes the report of a whole run, and tells whether all was measured.

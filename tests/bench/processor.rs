@@ -9,11 +9,17 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Returns the CPU seconds of this process.
 pub(crate) fn own_seconds() -> Result<f64> {
-    let text = fs::read_to_string("/proc/self/stat")?;
+    seconds_of(std::process::id())
+}
+
+/// Returns the CPU seconds of a process.
+pub(crate) fn seconds_of(process: u32) -> Result<f64> {
+    let file = format!("/proc/{process}/stat");
+    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
     // The name in parentheses may hold spaces; utime and stime are the 12th and 13th field after it.
     let (_, fields) = text
         .rsplit_once(')')
-        .context("/proc/self/stat has another form")?;
+        .with_context(|| format!("{file} has another form"))?;
     let ticks = fields
         .split_whitespace()
         .skip(11)

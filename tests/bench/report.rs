@@ -75,6 +75,8 @@ pub(crate) struct Report {
     rows: Vec<Row>,
     /// Rows that could not be measured, with the reason.
     lost: Vec<(String, String)>,
+    /// Rows that this machine has no part for, with the reason; that is no failure.
+    skipped: Vec<(String, String)>,
 }
 
 impl Report {
@@ -83,7 +85,16 @@ impl Report {
         Self {
             rows: Vec::new(),
             lost: Vec::new(),
+            skipped: Vec::new(),
         }
+    }
+
+    /// Says why rows are not even tried.
+    pub(crate) fn skip<N: AsRef<str>>(&mut self, names: &[N], reason: &str) {
+        let skipped = names
+            .iter()
+            .map(|name| (name.as_ref().to_owned(), reason.to_owned()));
+        self.skipped.extend(skipped);
     }
 
     /// Takes the rows of one measurement, or the reason why the rows named are missing.
@@ -100,14 +111,14 @@ impl Report {
         }
     }
 
-    /// Tells whether every row was measured.
+    /// Tells whether every row was measured that this machine has the parts for.
     pub(crate) fn is_complete(&self) -> bool {
         self.lost.is_empty()
     }
 
     /// Writes the rows as a JSON list.
     pub(crate) fn write(&self, file: &Path) -> Result<()> {
-        let lost = self.lost.iter().map(|(name, _)| {
+        let lost = self.lost.iter().chain(&self.skipped).map(|(name, _)| {
             json!({ "name": name, "value": null, "unit": null, "floor": null, "ratio": null })
         });
         let rows: Vec<Value> = self
@@ -162,13 +173,15 @@ impl Report {
             );
         }
         let mut told = "";
-        for (name, reason) in &self.lost {
+        let lost = self.lost.iter().map(|row| ("NOT MEASURED", row));
+        let skipped = self.skipped.iter().map(|row| ("skipped", row));
+        for (what, (name, reason)) in lost.chain(skipped) {
             let again = if told == reason {
                 "as above"
             } else {
                 reason.as_str()
             };
-            let _ = writeln!(table, "{name:<26}NOT MEASURED: {again}");
+            let _ = writeln!(table, "{name:<26}{what}: {again}");
             told = reason;
         }
         let missed = self

@@ -9,6 +9,7 @@
 
 mod house;
 mod leave;
+mod orders;
 mod promise;
 mod reach;
 mod survive;
@@ -88,5 +89,26 @@ mod freeswitch {
     run! { FreeSwitch:
         survive::frozen_without_a_guard_the_pbx_takes_the_caller_to_the_ordinary_queue
         survive::of_two_hotlines_the_second_takes_the_calls_when_the_first_is_killed
+    }
+
+    /// What Hotline's room for FreeSWITCH does by itself.
+    macro_rules! orders {
+        ($($scenario:ident)*) => {
+            $(
+                #[tokio::test]
+                async fn $scenario() {
+                    crate::orders::$scenario().await;
+                }
+            )*
+        };
+    }
+    orders! {
+        a_caller_is_moved_to_an_extension_whose_phone_is_told_why
+        a_caller_is_moved_to_a_number_outside_which_is_told_nothing
+        an_extension_that_is_busy_is_a_refusal_and_the_dialplan_has_the_caller
+        a_queue_that_does_not_exist_leaves_the_caller_with_us
+        every_way_a_call_to_a_citizen_can_go_is_understood
+        a_gateway_that_is_not_there_is_a_failure_of_the_network
+        agent_first_tells_an_agent_who_is_not_there_from_a_citizen_who_is_not
     }
 }

@@ -70,6 +70,7 @@ pub(crate) async fn frozen_without_a_guard_the_pbx_takes_the_caller_to_the_ordin
     switch: Switch,
 ) {
     let mut house = open(switch).await;
+    house.agent.set_answering(Answering::Refuse(486));
     let phone = Phone::new("20304050").unwrap();
     let call = house.call(&phone, OPEN).await;
     // Longer than the PBX would have waited: it has been told again and again that all is well.
@@ -112,11 +113,11 @@ pub(crate) async fn of_two_hotlines_the_second_takes_the_calls_when_the_first_is
     house.hotline.kill();
     let took = falls_back(&house, &call, began).await;
     assert!(took < PROMISED, "{took:?}");
+    call.hang_up().unwrap();
     let other = Phone::new("20304051").unwrap();
     let call = other.call(house.pbx.sip(), OPEN).await.unwrap();
     second.state_reached(0, "wish", SOON).await.unwrap();
     call.press_all("2").await.unwrap();
-    house.agent.set_answering(Answering::After(Duration::ZERO));
     let reason = |ringing: &Call| ringing.header("X-Hotline-Reason").unwrap_or_default();
     while !reason(&house.agent.rings(SOON).await.unwrap()).contains("jobcenteret") {}
 }

@@ -7,22 +7,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-
-use super::Diagnosis;
+use super::{Diagnosis, asterisk, freeswitch};
 use crate::cli::supervisor::reachable;
 use crate::config::Config;
 use crate::flow::Library;
 use crate::http::Token;
-use crate::pbx::asterisk::Asterisk;
-use crate::pbx::{LinkState, Pbx};
+use crate::pbx::LinkState;
 use crate::send::{Letters, NotCarried, Outbox, Smtp};
 use crate::speech::espeak::Espeak;
 use crate::speech::{Ears, SpeechError};
 use crate::store::{Chance, Store, StoreError, SystemClock};
+use crate::words::QueueName;
 
-/// How long a login at Asterisk may take.
-const LOGIN: Duration = Duration::from_secs(8);
 /// How long connecting to a port of this machine may take.
 const CONNECT: Duration = Duration::from_secs(2);
 
@@ -34,15 +30,20 @@ pub(super) async fn examine(config: &Config) -> Vec<Diagnosis> {
     let service = service(config);
     let running = service.is_some();
     diagnoses.extend(service);
-    diagnoses.extend(port("audio port", config.call.listen, running));
+    // FreeSWITCH brings calls elsewhere, and their audio by ports that it is told of call by call.
+    let audio = match &config.freeswitch {
+        Some(freeswitch) => port("call port", freeswitch.listen, running),
+        None => port("audio port", config.call.listen, running),
+    };
+    diagnoses.extend(audio);
     diagnoses.extend(port("http port", config.http.listen, running));
-    let (asterisk, mail, ears, store) = tokio::join!(
-        asterisk(config, library.as_ref()),
+    let (pbx, mail, ears, store) = tokio::join!(
+        pbx(config, library.as_ref()),
         mail(config),
         recognition(config),
         store(config, running),
     );
-    diagnoses.extend(asterisk);
+    diagnoses.extend(pbx);
     diagnoses.push(mail);
     diagnoses.extend(ears);
     diagnoses.push(synthesis(config));
@@ -95,6 +96,9 @@ fn secrets(config: &Config) -> Vec<Diagnosis> {
     let mut files: Vec<(&str, &Path)> = Vec::new();
     if let Some(asterisk) = &config.asterisk {
         files.push(("asterisk.secret_file", &asterisk.secret_file));
+    }
+    if let Some(freeswitch) = &config.freeswitch {
+        files.push(("freeswitch.password_file", &freeswitch.password_file));
     }
     if let Some(password) = &config.mail.password_file {
         files.push(("mail.password_file", password));
@@ -225,76 +229,36 @@ fn port(part: &'static str, listen: SocketAddr, running: bool) -> Vec<Diagnosis>
     diagnoses
 }
 
-async fn asterisk(config: &Config, library: Option<&Library>) -> Vec<Diagnosis> {
-    let Some(settings) = config.asterisk.clone() else {
-        return vec![Diagnosis::wrong(
-            "asterisk",
+/// Examines the PBX that is configured.
+async fn pbx(config: &Config, library: Option<&Library>) -> Vec<Diagnosis> {
+    match (&config.asterisk, &config.freeswitch) {
+        (Some(settings), None) => asterisk::examine(settings.clone(), library).await,
+        (None, Some(settings)) => freeswitch::examine(settings.clone(), library).await,
+        (None, None) => vec![Diagnosis::wrong(
+            "pbx",
             "no PBX is configured",
-            "add a section `asterisk` with `secret_file`, or try `hotline demo`",
-        )];
-    };
-    let place = format!("{}:{}", settings.host, settings.port);
-    let stop = CancellationToken::new();
-    let asterisk = Asterisk::start(settings, &stop);
-    let mut link = asterisk.link();
-    let up = tokio::time::timeout(LOGIN, link.wait_for(|state| !is_starting(state))).await;
-    let state = match up {
-        Ok(Ok(state)) => state.clone(),
-        Ok(Err(_)) => LinkState::Down("the link ended".to_owned()),
-        Err(_) => asterisk.link().borrow().clone(),
-    };
-    let diagnoses = match state {
-        LinkState::Ready | LinkState::Up => {
-            let mut diagnoses = vec![Diagnosis::well("asterisk", format!("logged in at {place}"))];
-            diagnoses.extend(queues(&asterisk, library).await);
-            diagnoses
-        }
-        LinkState::Down(why) => vec![Diagnosis::wrong(
-            "asterisk",
-            format!("{place}: {why}"),
-            "see that Asterisk runs, and that manager.conf has the user and secret \
-             (dialplans/manager.conf shows it)",
+            "add a section `asterisk` with `secret_file`, or `freeswitch` with `password_file`, \
+             or try `hotline demo`",
         )],
-    };
-    stop.cancel();
-    diagnoses
+        (Some(_), Some(_)) => vec![Diagnosis::wrong(
+            "pbx",
+            "two PBXs are configured",
+            "keep one of the sections `asterisk` and `freeswitch`; for two PBXs run Hotline twice",
+        )],
+    }
 }
 
 /// Tells a link that has not tried yet from one that failed.
-fn is_starting(state: &LinkState) -> bool {
+pub(super) fn is_starting(state: &LinkState) -> bool {
     matches!(state, LinkState::Down(why) if why.starts_with("not connected yet"))
 }
 
-/// Looks for queues that tenants name and Asterisk does not have.
-async fn queues(asterisk: &Arc<Asterisk>, library: Option<&Library>) -> Option<Diagnosis> {
-    let library = library?;
-    let known = match asterisk.queues().await {
-        Ok(known) => known,
-        Err(error) => {
-            return Some(Diagnosis::wrong(
-                "queues",
-                error.to_string(),
-                "give the manager user the permissions of dialplans/manager.conf",
-            ));
-        }
-    };
+/// Returns the queues that tenants name, as they name them.
+pub(super) fn wanted(library: &Library) -> BTreeSet<&QueueName> {
     let departments = library
         .shelves()
         .flat_map(|shelf| shelf.tenant.departments.values());
-    let wanted: BTreeSet<&str> = departments.map(|it| it.queue.0.as_str()).collect();
-    let missing: Vec<&str> = wanted
-        .iter()
-        .copied()
-        .filter(|name| !known.contains_key(*name))
-        .collect();
-    Some(match missing.is_empty() {
-        true => Diagnosis::well("queues", format!("Asterisk has all {}", wanted.len())),
-        false => Diagnosis::wrong(
-            "queues",
-            format!("Asterisk has no queue {}", missing.join(", ")),
-            "add them to queues.conf, or correct `queue` in tenant.yaml",
-        ),
-    })
+    departments.map(|it| &it.queue).collect()
 }
 
 async fn mail(config: &Config) -> Diagnosis {

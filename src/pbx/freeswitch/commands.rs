@@ -24,8 +24,7 @@ impl Commands {
     /// Runs an `api` command, which must be quick, and returns what it prints without a closing
     /// line break.
     pub(super) async fn api(&self, command: String) -> Result<String, PbxError> {
-        let action = name(&command);
-        check(&action, &command)?;
+        let action = one_line(&command)?;
         let response = self
             .run(action.clone(), move |client| async move {
                 client.api(&command).await
@@ -39,8 +38,7 @@ impl Commands {
 
     /// Starts a background job; its result comes as an event.
     pub(super) async fn start(&self, command: String) -> Result<(), PbxError> {
-        let action = name(&command);
-        check(&action, &command)?;
+        let action = one_line(&command)?;
         let response = self
             .run(action.clone(), move |client| async move {
                 client.bgapi(&command).await
@@ -58,7 +56,6 @@ impl Commands {
         let mut message = EslEvent::new();
         message.set_header("call-command", command);
         for (name, value) in headers {
-            check(name, value)?;
             message.set_header(*name, value.as_str());
         }
         let response = self
@@ -118,20 +115,16 @@ impl Commands {
     }
 }
 
-/// The first word of a command, for messages: arguments may hold people's numbers.
-fn name(command: &str) -> String {
-    let first = command.split([' ', '\n', '\r']).next();
-    first.unwrap_or_default().to_owned()
-}
-
-/// Refuses what would be more than one line. So does the crate, but as if the connection had broken.
-fn check(field: &str, text: &str) -> Result<(), PbxError> {
-    match text.contains(['\n', '\r']) {
+/// Refuses what would be more than one command, and returns the first word for messages: arguments
+/// may hold people's numbers.
+fn one_line(command: &str) -> Result<String, PbxError> {
+    let action = command.split(' ').next().unwrap_or_default();
+    match command.contains(['\r', '\n', '\0']) {
         true => Err(PbxError::Unsendable {
-            field: field.to_owned(),
-            why: "a line break".to_owned(),
+            field: action.lines().next().unwrap_or_default().to_owned(),
+            why: "a command is one line".to_owned(),
         }),
-        false => Ok(()),
+        false => Ok(action.to_owned()),
     }
 }
 

@@ -435,3 +435,6 @@ fn subscription() -> Result<EventSubscription, String> {
         .and_then(|all| all.custom_subclass(SUBCLASS))
         .map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

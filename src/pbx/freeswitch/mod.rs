@@ -5,6 +5,8 @@
 mod calls;
 mod commands;
 mod door;
+#[cfg(test)]
+mod fake;
 pub mod introduction;
 pub mod link;
 mod originate;

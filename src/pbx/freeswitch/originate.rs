@@ -356,3 +356,6 @@ fn headers(dial: &Dial) -> Vec<(&'static str, Value)> {
         ("sip_h_X-Hotline-Summary", Value::text(&handoff.summary)),
     ]
 }
+
+#[cfg(test)]
+mod tests;

@@ -256,3 +256,196 @@ pub(super) fn cause(name: &str) -> HangupCause {
         _ => 0,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    const FIRST: CallId = CallId(Uuid::from_u128(1));
+    const SECOND: CallId = CallId(Uuid::from_u128(2));
+    const OTHER: CallId = CallId(Uuid::from_u128(3));
+
+    fn job(call: CallId, result: &str) -> Told {
+        Told::Job {
+            arguments: format!("{{origination_uuid={call},originate_timeout=20}}sofia/x 1 XML c"),
+            result: result.to_owned(),
+        }
+    }
+
+    fn hung_up(call: CallId, cause: &str) -> Told {
+        Told::HungUp {
+            call,
+            cause: cause.to_owned(),
+        }
+    }
+
+    fn went_on(call: CallId, status: &str) -> Told {
+        Told::WentOn {
+            call,
+            place: "callback".to_owned(),
+            status: status.to_owned(),
+        }
+    }
+
+    fn bridged(call: CallId, other: CallId) -> Told {
+        Told::Bridged {
+            call,
+            other: Some(other),
+        }
+    }
+
+    fn watch(order: DialOrder, events: &[Told]) -> Progress {
+        let mut watch = Watch::new(order, FIRST, SECOND);
+        for told in events {
+            watch.event(told);
+        }
+        watch.progress()
+    }
+
+    fn caller_first(events: &[Told]) -> Progress {
+        watch(DialOrder::CallerFirst, events)
+    }
+
+    fn agent_first(events: &[Told]) -> Progress {
+        watch(DialOrder::AgentFirst, events)
+    }
+
+    #[test]
+    fn a_callee_is_judged_by_what_came_out_of_the_order_whenever_the_hang_up_comes() {
+        let cases = [
+            ("USER_BUSY", Dialled::Busy),
+            ("NO_ANSWER", Dialled::NoAnswer),
+            ("NO_USER_RESPONSE", Dialled::NoAnswer),
+            ("ALLOTTED_TIMEOUT", Dialled::NoAnswer),
+            ("CALL_REJECTED", Dialled::NoAnswer),
+            ("ORIGINATOR_CANCEL", Dialled::NoAnswer),
+            ("UNALLOCATED_NUMBER", Dialled::InvalidNumber),
+            ("INVALID_NUMBER_FORMAT", Dialled::InvalidNumber),
+            ("NO_ROUTE_DESTINATION", Dialled::Failed),
+            ("INVALID_GATEWAY", Dialled::Failed),
+            ("GATEWAY_DOWN", Dialled::Failed),
+            ("NORMAL_TEMPORARY_FAILURE", Dialled::Failed),
+            ("DESTINATION_OUT_OF_ORDER", Dialled::Failed),
+            ("SOMETHING_NEW", Dialled::Failed),
+        ];
+        for (cause, expected) in cases {
+            let result = job(FIRST, &format!("-ERR {cause}"));
+            let after = [hung_up(FIRST, cause), result.clone()];
+            assert_eq!(caller_first(&after[..1]), Progress::Settling, "{cause}");
+            assert_eq!(caller_first(&after), Progress::Over(expected), "{cause}");
+            let before = [result, hung_up(FIRST, cause)];
+            assert_eq!(caller_first(&before), Progress::Over(expected), "{cause}");
+        }
+    }
+
+    #[test]
+    fn a_callee_who_answered_is_there_whatever_comes_later() {
+        let events = [
+            Told::Answered(FIRST),
+            hung_up(FIRST, "USER_BUSY"),
+            job(FIRST, "-ERR USER_BUSY"),
+        ];
+        assert_eq!(caller_first(&events), Progress::Over(Dialled::Answered));
+        let by_job = [job(FIRST, &format!("+OK {FIRST}"))];
+        assert_eq!(caller_first(&by_job), Progress::Over(Dialled::Answered));
+    }
+
+    #[test]
+    fn other_peoples_calls_and_jobs_say_nothing() {
+        let events = [
+            job(OTHER, "-ERR USER_BUSY"),
+            Told::Answered(OTHER),
+            hung_up(OTHER, "USER_BUSY"),
+            bridged(OTHER, FIRST),
+            went_on(OTHER, "USER_BUSY"),
+            Told::ShuttingDown,
+        ];
+        assert_eq!(caller_first(&events), Progress::Ringing);
+        assert_eq!(agent_first(&events), Progress::Ringing);
+    }
+
+    #[test]
+    fn an_agent_who_does_not_take_it_is_no_verdict_on_the_callee() {
+        for cause in [
+            "USER_BUSY",
+            "UNALLOCATED_NUMBER",
+            "NO_ANSWER",
+            "INVALID_GATEWAY",
+        ] {
+            let events = [hung_up(FIRST, cause), job(FIRST, &format!("-ERR {cause}"))];
+            assert_eq!(
+                agent_first(&events),
+                Progress::Over(Dialled::NoAgent),
+                "{cause}"
+            );
+        }
+    }
+
+    #[test]
+    fn with_an_agent_there_the_callees_leg_decides() {
+        let there = [Told::Answered(FIRST), job(FIRST, &format!("+OK {FIRST}"))];
+        assert_eq!(agent_first(&there), Progress::Second);
+        let answers = [
+            Told::Answered(SECOND),
+            bridged(FIRST, SECOND),
+            bridged(SECOND, FIRST),
+        ];
+        for answer in answers {
+            let events = [&there[..], &[answer]].concat();
+            assert_eq!(agent_first(&events), Progress::Over(Dialled::Answered));
+        }
+        let busy = [&there[..], &[hung_up(SECOND, "USER_BUSY")]].concat();
+        assert_eq!(agent_first(&busy), Progress::Second);
+        for end in [
+            went_on(FIRST, "USER_BUSY"),
+            hung_up(FIRST, "NORMAL_CLEARING"),
+        ] {
+            let events = [&busy[..], &[end]].concat();
+            assert_eq!(agent_first(&events), Progress::Over(Dialled::Busy));
+        }
+        let without_a_leg = [&there[..], &[went_on(FIRST, "INVALID_NUMBER_FORMAT")]].concat();
+        assert_eq!(
+            agent_first(&without_a_leg),
+            Progress::Over(Dialled::InvalidNumber)
+        );
+        let gave_up = [&there[..], &[hung_up(FIRST, "NORMAL_CLEARING")]].concat();
+        assert_eq!(agent_first(&gave_up), Progress::Over(Dialled::Failed));
+    }
+
+    #[test]
+    fn a_spare_route_that_answers_counts_more_than_the_first_one_that_was_busy() {
+        let events = [
+            Told::Answered(FIRST),
+            hung_up(SECOND, "NORMAL_TEMPORARY_FAILURE"),
+            Told::Answered(SECOND),
+        ];
+        assert_eq!(agent_first(&events), Progress::Over(Dialled::Answered));
+    }
+
+    #[test]
+    fn a_leg_whose_job_is_never_told_settles_on_its_hang_up() {
+        let mut watch = Watch::new(DialOrder::CallerFirst, FIRST, SECOND);
+        assert_eq!(
+            watch.event(&hung_up(FIRST, "USER_BUSY")),
+            Progress::Settling
+        );
+        watch.settle();
+        assert_eq!(watch.progress(), Progress::Over(Dialled::Busy));
+    }
+
+    #[test]
+    fn causes_have_the_numbers_of_q850() {
+        let numbers = [
+            "NORMAL_CLEARING",
+            "USER_BUSY",
+            "ORIGINATOR_CANCEL",
+            "INTERWORKING",
+            "",
+            "NEW",
+        ]
+        .map(|name| cause(name).0);
+        assert_eq!(numbers, [16, 17, 16, 127, 0, 0]);
+    }
+}

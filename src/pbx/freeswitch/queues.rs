@@ -300,3 +300,211 @@ impl FreeSwitch {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUEUES: &str = "\
+name|strategy|moh_sound|time_base_score|tier_rules_apply|tier_rule_wait_second|tier_rule_wait_multiply_level|tier_rule_no_agent_no_wait|discard_abandoned_after|abandoned_resume_allowed|max_wait_time|max_wait_time_with_no_agent|max_wait_time_with_no_agent_time_reached|record_template|calls_answered|calls_abandoned|ring_progressively_delay|skip_agents_with_external_calls|agent_no_answer_status
+support@default|longest-idle-agent|tone_stream://%(400,600,300);loops=-1|system|false|0|false|true|60|false|0|0|5||1|2|0|true|On Break
++OK";
+
+    const MEMBERS: &str = "\
+queue|instance_id|uuid|session_uuid|cid_number|cid_name|system_epoch|joined_epoch|rejoined_epoch|bridge_epoch|abandoned_epoch|base_score|skill_score|serving_agent|serving_system|state|score
+support@default|single_box|b13666fd-3938-4526-823a-77ea54f8cf76||+4500000017|Søren Ærø|1795335967|1795335967|0|0|1795335969|0|0|||Abandoned|7
+support@default|single_box|3f7c3d4d-9d67-4365-ae37-ed96cbda25b7|90ef509f-5c80-4b59-9c9b-0d398ec713c4|+4500000017|Søren Ærø|1795335971|1795335971|0|0|0|0|0|||Waiting|3
+support@default|single_box|404a30c6-7dab-4e50-9edc-10ecfc0cb374|31de0e1c-b532-4d90-9037-8dbbe532df33|+4500000018|Pipe | Name|1795335973|1795335973|0|0|0|0|0|||Waiting|1
++OK";
+
+    const AGENTS: &str = "\
+name|instance_id|uuid|type|contact|status|state|max_no_answer|wrap_up_time|reject_delay_time|busy_delay_time|no_answer_delay_time|last_bridge_start|last_bridge_end|last_offered_call|last_status_change|no_answer_count|calls_answered|talk_time|ready_time|external_calls_count
+a1@default|single_box||callback|[leg_timeout=10]sofia/internal/sip:a1@127.0.0.1:5091|Available|Waiting|3|1|1|1|0|1795335963|1795335965|1795335970|1795335971|0|0|0|0|0
+a2@default|single_box||callback|sofia/internal/a2@one|sofia/internal/a2@two|Available (On Demand)|Waiting|3|1|1|1|0|0|0|0|1795335953|0|0|0|0|0
++OK";
+
+    const TIERS: &str = "\
+queue|agent|state|level|position
+support@default|a1@default|Ready|1|1
+support@default|a2@default|Ready|1|1
++OK";
+
+    fn answers() -> Answers {
+        let members = [("support@default".to_owned(), MEMBERS.to_owned())];
+        Answers {
+            queues: QUEUES.to_owned(),
+            members: members.into(),
+            agents: AGENTS.to_owned(),
+            tiers: TIERS.to_owned(),
+            now: "1795335974".to_owned(),
+        }
+    }
+
+    fn state(answers: &Answers) -> QueueState {
+        let states = answers.states("default", &Waits::default());
+        states[&QueueName::from("support")].clone()
+    }
+
+    fn names(agents: Vec<Agent>) -> Vec<String> {
+        agents.into_iter().map(|agent| agent.name).collect()
+    }
+
+    #[test]
+    fn only_those_who_wait_are_counted_even_when_a_name_holds_the_separator() {
+        let found = state(&answers());
+        assert_eq!((found.waiting, found.longest_wait), (2, 3));
+        assert_eq!((found.agents, found.agents_free), (2, 2));
+        let cases = [
+            (MEMBERS.replace("Waiting", "Trying"), (2, 3)),
+            (MEMBERS.replace("Pipe | Name", "|||a||"), (2, 3)),
+            (MEMBERS.replacen("Waiting", "Answered", 1), (1, 1)),
+            (MEMBERS.replace("Waiting", "Answered"), (0, 0)),
+        ];
+        for (members, expected) in cases {
+            let mut changed = answers();
+            changed
+                .members
+                .insert("support@default".to_owned(), members);
+            let found = state(&changed);
+            assert_eq!((found.waiting, found.longest_wait), expected);
+        }
+    }
+
+    #[test]
+    fn a_queue_without_anybody_is_there_and_an_unknown_one_is_not() {
+        let mut empty = answers();
+        empty.members.clear();
+        empty.tiers = "queue|agent|state|level|position\n+OK".to_owned();
+        let states = empty.states("default", &Waits::default());
+        assert_eq!(states.len(), 1);
+        assert_eq!(states[&QueueName::from("support")].agents, 0);
+        for nothing in ["", "+OK", "-ERR callcenter_config Command not found!"] {
+            let none = Answers {
+                queues: nothing.to_owned(),
+                ..answers()
+            };
+            assert!(
+                none.states("default", &Waits::default()).is_empty(),
+                "{nothing:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn agents_are_those_who_are_logged_in_and_free_those_whom_the_queue_would_ring() {
+        let cases = [
+            // (what is changed in the list of agents, agents, free)
+            (("Available|", "Logged Out|"), 1, 1),
+            (("Available|", "On Break|"), 1, 1),
+            (("Available|Waiting", "Available|Receiving"), 2, 1),
+            (("Available|Waiting", "Available|In a queue call"), 2, 1),
+            (("1795335971|0|0|0|0|0", "1795335971|0|0|0|0|1"), 2, 1),
+            (
+                ("1795335971|0|0|0|0|0", "1795335971|0|0|0|1795335990|0"),
+                2,
+                1,
+            ),
+            (("1795335963|1795335965", "1795335963|1795335974"), 2, 1),
+        ];
+        for ((from, to), agents, free) in cases {
+            let changed = Answers {
+                agents: AGENTS.replacen(from, to, 1),
+                ..answers()
+            };
+            let state = state(&changed);
+            assert_eq!(
+                (state.agents, state.agents_free),
+                (agents, free),
+                "{from} -> {to}"
+            );
+        }
+        let standby = TIERS.replacen("Ready", "Standby", 1);
+        let state = state(&Answers {
+            tiers: standby,
+            ..answers()
+        });
+        assert_eq!((state.agents, state.agents_free), (2, 1));
+    }
+
+    #[test]
+    fn a_call_besides_the_queue_counts_only_where_the_queue_minds_it() {
+        let busy = Answers {
+            agents: AGENTS.replacen("1795335971|0|0|0|0|0", "1795335971|0|0|0|0|1", 1),
+            ..answers()
+        };
+        assert_eq!(state(&busy).agents_free, 1);
+        let queues = QUEUES.replace("|0|true|On Break", "|0|false|On Break");
+        assert_eq!(state(&Answers { queues, ..busy }).agents_free, 2);
+    }
+
+    #[test]
+    fn free_agents_come_by_tier_and_then_by_how_long_they_have_been_without_a_call() {
+        let agents = answers().free_agents("support@default");
+        assert_eq!(
+            agents[0].contact,
+            "sofia/internal/a2@one|sofia/internal/a2@two"
+        );
+        assert_eq!(
+            agents[1].contact,
+            "[leg_timeout=10]sofia/internal/sip:a1@127.0.0.1:5091"
+        );
+        assert_eq!(names(agents), ["a2@default", "a1@default"]);
+        let tiers = TIERS.replace("a2@default|Ready|1|1", "a2@default|Ready|2|1");
+        let tiered = Answers { tiers, ..answers() };
+        assert_eq!(
+            names(tiered.free_agents("support@default")),
+            ["a1@default", "a2@default"]
+        );
+        let standing = Answers {
+            agents: AGENTS.replacen("callback", "uuid-standby", 1),
+            ..answers()
+        };
+        assert_eq!(
+            names(standing.free_agents("support@default")),
+            ["a2@default"]
+        );
+        assert!(answers().free_agents("other@default").is_empty());
+    }
+
+    #[test]
+    fn a_queue_is_named_without_the_domain_that_goes_without_saying() {
+        assert_eq!(
+            short("support@default", "default"),
+            QueueName::from("support")
+        );
+        assert_eq!(
+            short("support@other", "default"),
+            QueueName::from("support@other")
+        );
+        assert_eq!(
+            short("supportdefault", "default"),
+            QueueName::from("supportdefault")
+        );
+        assert_eq!(short("@default", "default"), QueueName::from("@default"));
+        assert_eq!(
+            full(&QueueName::from("support"), "default"),
+            "support@default"
+        );
+        assert_eq!(
+            full(&QueueName::from("support@other"), "default"),
+            "support@other"
+        );
+    }
+
+    #[test]
+    fn each_wait_counts_a_quarter_of_the_average() {
+        let mut waits = Waits::default();
+        assert_eq!(waits.average("support@default"), 0);
+        waits.note("support@default", 40);
+        assert_eq!(waits.average("support@default"), 40);
+        waits.note("support@default", 80);
+        assert_eq!(waits.average("support@default"), 50);
+        waits.note("support@default", u32::MAX);
+        assert_eq!(waits.average("support@default"), 1_073_741_861);
+        assert_eq!(waits.average("other@default"), 0);
+        assert_eq!(
+            answers().states("default", &waits)[&QueueName::from("support")].average_wait,
+            1_073_741_861
+        );
+    }
+}

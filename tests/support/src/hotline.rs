@@ -275,10 +275,13 @@ impl Hotline {
         self.process.as_mut()
     }
 
-    /// Returns how many files and sockets it has open.
-    pub fn open_files(&self) -> Result<usize> {
+    /// Returns the files and sockets that it has open, as the kernel names them.
+    pub fn open_files(&self) -> Result<Vec<String>> {
         let process = self.process.as_ref().context("Hotline does not run")?;
-        Ok(fs::read_dir(format!("/proc/{}/fd", process.id()))?.count())
+        let folder = fs::read_dir(format!("/proc/{}/fd", process.id()))?;
+        // One that is closed meanwhile is not open.
+        let names = folder.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        Ok(names.map(|name| name.display().to_string()).collect())
     }
 
     /// Returns one of its figures, or the sum where there is one for each label; nothing when it

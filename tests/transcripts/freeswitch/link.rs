@@ -358,7 +358,7 @@ async fn a_command_with_a_line_break_never_reaches_the_wire() {
     plugged.is_ready().await;
     let evil = "uuid_setvar x y\n\napi shutdown".to_owned();
     let error = plugged.link.api(evil).await.unwrap_err();
-    insta::assert_snapshot!(error, @"cannot send uuid_setvar: a line break");
+    insta::assert_snapshot!(error, @"cannot send uuid_setvar: a command is one line");
     let link = plugged.link.clone();
     let next = tokio::spawn(async move { link.api("uuid_exists x".to_owned()).await });
     assert_eq!(asked(&mut wire).await, "api uuid_exists x");

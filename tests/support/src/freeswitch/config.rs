@@ -88,7 +88,7 @@ pub(super) const FOLDERS: [&str; 11] = [
 ];
 
 /// What an admin writes into vars.xml.
-fn variables(site: &Site) -> String {
+pub(super) fn settings_of(site: &Site) -> Vec<(String, String)> {
     let sockets: Vec<String> = site
         .hotlines
         .iter()
@@ -107,8 +107,12 @@ fn variables(site: &Site) -> String {
     for (name, value) in &site.settings {
         variables.push((format!("hotline_{name}"), value.clone()));
     }
+    variables
+}
+
+fn variables(site: &Site) -> String {
     let set = |(name, value): &(String, String)| preprocess("set", &format!("{name}={value}"));
-    variables.iter().map(set).collect()
+    settings_of(site).iter().map(set).collect()
 }
 
 fn modules() -> String {

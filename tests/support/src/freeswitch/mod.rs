@@ -2,11 +2,13 @@
 //!
 //! [`Real`] is an installation that `HOTLINE_TEST_FREESWITCH` names by its prefix: it gets a private
 //! configuration in a temporary folder, free loopback ports, agents with SIP contacts, and a trunk
-//! whose far end is a [`Carrier`].
+//! whose far end is a [`Carrier`]. Where none is named, a [`Scripted`] one stands in, which is made
+//! from recordings and fails the test that does what a real one would not bear.
 
 mod carrier;
 mod config;
 mod esl;
+pub mod scripted;
 
 use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,6 +29,7 @@ pub use carrier::Carrier;
 pub use esl::Esl;
 
 use config::Ports;
+use scripted::{Plan, Scripted};
 
 /// Names the installation to start, by the folder that holds `bin/freeswitch`.
 pub const VARIABLE: &str = "HOTLINE_TEST_FREESWITCH";
@@ -45,20 +48,24 @@ pub fn installation() -> Option<PathBuf> {
 pub enum FreeSwitch {
     /// An installation of this machine.
     Real(Box<Real>),
+    /// The scripted one.
+    Scripted(Box<Scripted>),
 }
 
 impl FreeSwitch {
-    /// Starts the installation that this run names.
+    /// Starts the installation that this run names, or the scripted one when it names none.
     pub async fn start(site: &Site) -> Result<Self> {
-        let prefix =
-            installation().with_context(|| format!("{VARIABLE} names no FreeSWITCH to start"))?;
-        Ok(Self::Real(Box::new(Real::start(&prefix, site).await?)))
+        Ok(match installation() {
+            Some(prefix) => Self::Real(Box::new(Real::start(&prefix, site).await?)),
+            None => Self::Scripted(Box::new(Scripted::start(Plan::of(site)?)?)),
+        })
     }
 
     /// Returns the address phones send their calls to.
     pub fn sip(&self) -> SocketAddr {
         match self {
             Self::Real(real) => real.sip(),
+            Self::Scripted(scripted) => scripted.sip(),
         }
     }
 
@@ -66,6 +73,7 @@ impl FreeSwitch {
     pub fn esl_port(&self) -> u16 {
         match self {
             Self::Real(real) => real.esl_port(),
+            Self::Scripted(scripted) => scripted.esl_port(),
         }
     }
 
@@ -73,6 +81,7 @@ impl FreeSwitch {
     pub fn password(&self) -> &str {
         match self {
             Self::Real(real) => real.password(),
+            Self::Scripted(scripted) => scripted.password(),
         }
     }
 
@@ -80,6 +89,7 @@ impl FreeSwitch {
     pub fn route(&self, number: &str, phone: u16) {
         match self {
             Self::Real(real) => real.route(number, phone),
+            Self::Scripted(scripted) => scripted.route(number, phone),
         }
     }
 
@@ -87,6 +97,7 @@ impl FreeSwitch {
     pub async fn restart(&mut self) -> Result<()> {
         match self {
             Self::Real(real) => real.restart().await,
+            Self::Scripted(scripted) => scripted.restart(),
         }
     }
 
@@ -94,6 +105,7 @@ impl FreeSwitch {
     pub fn stop(&mut self) {
         match self {
             Self::Real(real) => real.stop(),
+            Self::Scripted(scripted) => scripted.stop(),
         }
     }
 
@@ -101,6 +113,7 @@ impl FreeSwitch {
     pub async fn queue_joined(&self, queue: &str, within: Duration) -> Result<()> {
         match self {
             Self::Real(real) => real.queue_joined(queue, within).await,
+            Self::Scripted(scripted) => scripted.queue_joined(queue, within).await,
         }
     }
 
@@ -108,6 +121,7 @@ impl FreeSwitch {
     pub async fn longest_wait(&self, queue: &str) -> Result<Option<Duration>> {
         match self {
             Self::Real(real) => real.longest_wait(queue).await,
+            Self::Scripted(scripted) => scripted.longest_wait(queue),
         }
     }
 
@@ -115,6 +129,7 @@ impl FreeSwitch {
     pub async fn channels(&self) -> Result<usize> {
         match self {
             Self::Real(real) => real.channels().await,
+            Self::Scripted(scripted) => scripted.channels(),
         }
     }
 
@@ -122,6 +137,7 @@ impl FreeSwitch {
     pub async fn rate_of(&self, caller: &str) -> Result<u32> {
         match self {
             Self::Real(real) => real.rate_of(caller).await,
+            Self::Scripted(scripted) => scripted.rate_of(caller),
         }
     }
 
@@ -129,6 +145,7 @@ impl FreeSwitch {
     pub async fn send_back(&self, caller: &str, number: &str) -> Result<()> {
         match self {
             Self::Real(real) => real.send_back(caller, number).await,
+            Self::Scripted(scripted) => scripted.send_back(caller, number),
         }
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::Line;
 use super::heard::Recording;
-use super::rtp::{Media, Played};
+use super::rtp::{Feed, Media, Played, Tap};
 use super::sdp;
 use super::sip::{self, Message, Start};
 use crate::record::Record;
@@ -286,6 +286,27 @@ impl Call {
     /// Sends no RTP at all while muted, as a phone on hold or behind a dead network does.
     pub fn mute(&self, muted: bool) {
         self.inner.media.mute(muted);
+    }
+
+    /// Takes hold of the call's audio: what is sent, and what is received.
+    pub(crate) fn wire(&self, feed: Feed, tap: Tap) {
+        self.inner.media.wire(feed, tap);
+    }
+
+    /// Returns the samples a second of a call that comes in, in the codec it will be answered with.
+    pub(crate) fn rate(&self, preferred: sdp::Codec) -> u32 {
+        let offered = sdp::read(&self.inner.invite.body, preferred);
+        offered.map_or(RATE, |remote| remote.codec.rate())
+    }
+
+    /// Returns the record of what happens, to wait on.
+    pub(crate) fn record(&self) -> &Record<(Instant, Happening)> {
+        &self.inner.happenings
+    }
+
+    /// Returns the record of the keys the other side presses, to wait on.
+    pub(crate) fn pressed(&self) -> &Record<(Instant, char)> {
+        self.inner.media.keys()
     }
 
     /// Returns everything heard so far.

@@ -88,7 +88,7 @@ impl Line {
         });
         let ours = format!(
             "{name}<sip:{}@127.0.0.1:{}>;tag={}",
-            self.number,
+            caller.number.as_ref().unwrap_or(&self.number),
             self.port,
             tag()
         );
@@ -170,6 +170,14 @@ impl Line {
         let calls: Vec<_> = lock(&self.calls).values().cloned().collect();
         for call in calls {
             let _ = self.hang_up(&call);
+            call.media.close();
+        }
+    }
+
+    /// Closes the audio of all calls and forgets them.
+    pub(super) fn vanish(&self) {
+        for (_, call) in lock(&self.calls).drain() {
+            call.dialog().stage = Stage::Over;
             call.media.close();
         }
     }

@@ -42,6 +42,7 @@ pub enum Answering {
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
     name: Option<String>,
+    number: Option<String>,
     headers: Vec<(String, String)>,
 }
 
@@ -54,6 +55,12 @@ impl Caller {
     /// Shows a name beside the number.
     pub fn name(mut self, name: &str) -> Self {
         self.name = Some(name.to_owned());
+        self
+    }
+
+    /// Shows a number that is not the phone's own, as a switch does for its callers.
+    pub fn number(mut self, number: &str) -> Self {
+        self.number = Some(number.to_owned());
         self
     }
 
@@ -79,7 +86,19 @@ impl Phone {
 
     /// Makes a phone that prefers the codec.
     pub fn with_codec(number: &str, codec: Codec) -> Result<Self> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        Self::open(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?, number, codec)
+    }
+
+    /// Makes a phone on a port of its own choice; 0 takes a free one.
+    pub(crate) fn on_port(number: &str, port: u16) -> Result<Self> {
+        Self::open(
+            UdpSocket::bind((Ipv4Addr::LOCALHOST, port))?,
+            number,
+            Codec::Alaw,
+        )
+    }
+
+    fn open(socket: UdpSocket, number: &str, codec: Codec) -> Result<Self> {
         let line = Arc::new(Line::new(socket, number, codec)?);
         let listening = Arc::clone(&line);
         let thread = thread::Builder::new()
@@ -141,6 +160,16 @@ impl Phone {
             call.with_context(|| format!("{} did not ring within {within:?}", self.number()))?;
         *line::lock(&self.line.seen) += 1;
         Ok(call)
+    }
+
+    /// Forgets all calls without telling anybody, as a phone does whose power fails.
+    pub(crate) fn vanish(&self) {
+        self.line.vanish();
+    }
+
+    /// Returns the record of calls that come in, to wait on.
+    pub(crate) fn record(&self) -> &crate::record::Record<Call> {
+        &self.line.incoming
     }
 
     /// Returns every call that has come to this phone.

@@ -37,6 +37,11 @@ pub struct Played {
     pub ended: Instant,
 }
 
+/// Says what is sent next, every 20 ms; nothing for no packet at all.
+pub(crate) type Feed = Box<dyn FnMut() -> Option<Vec<i16>> + Send>;
+/// Takes what has been received instead of keeping it.
+pub(crate) type Tap = Box<dyn Fn(&[i16]) + Send>;
+
 /// The audio of one call.
 #[derive(Clone, Debug)]
 pub(super) struct Media {
@@ -48,12 +53,26 @@ struct Shared {
     socket: UdpSocket,
     remote: Mutex<Option<Remote>>,
     outgoing: Mutex<Outgoing>,
+    wires: Mutex<Wires>,
     heard: Mutex<Vec<Packet>>,
     played: Record<Played>,
     keys: Record<(Instant, char)>,
     keys_sent: Record<(Instant, char)>,
     muted: AtomicBool,
     over: AtomicBool,
+}
+
+/// How a switch takes hold of a call's audio.
+#[derive(Default)]
+struct Wires {
+    feed: Option<Feed>,
+    tap: Option<Tap>,
+}
+
+impl std::fmt::Debug for Wires {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Wires").finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -80,6 +99,7 @@ impl Media {
             socket,
             remote: Mutex::default(),
             outgoing: Mutex::default(),
+            wires: Mutex::default(),
             heard: Mutex::default(),
             played: Record::new(),
             keys: Record::new(),
@@ -112,6 +132,14 @@ impl Media {
                 .spawn(move || receiver.receive())?;
         }
         Ok(())
+    }
+
+    /// Sends what the feed says and gives what is received to the tap, from now on.
+    pub(super) fn wire(&self, feed: Feed, tap: Tap) {
+        *lock(&self.shared.wires) = Wires {
+            feed: Some(feed),
+            tap: Some(tap),
+        };
     }
 
     pub(super) fn close(&self) {
@@ -255,8 +283,12 @@ impl Shared {
                     pause = KEY_PAUSE;
                 }
             } else {
-                let payload = remote.codec.encode(&self.frame(remote.codec.rate()));
-                transmit(remote.codec.payload_type(), false, timestamp, &payload);
+                let rate = remote.codec.rate();
+                let fed = lock(&self.wires).feed.as_mut().map(|feed| feed());
+                if let Some(frame) = fed.unwrap_or_else(|| Some(self.frame(rate))) {
+                    let payload = remote.codec.encode(&frame);
+                    transmit(remote.codec.payload_type(), false, timestamp, &payload);
+                }
             }
             timestamp = timestamp.wrapping_add(step);
         }
@@ -299,7 +331,12 @@ impl Shared {
                 continue;
             };
             if let Some(codec) = Codec::of(kind) {
-                let samples = at_rate(&codec.decode(packet.1), codec.rate(), RATE);
+                let samples = codec.decode(packet.1);
+                if let Some(tap) = &lock(&self.wires).tap {
+                    tap(&samples);
+                    continue;
+                }
+                let samples = at_rate(&samples, codec.rate(), RATE);
                 let mut heard = lock(&self.heard);
                 if heard.len() < KEPT {
                     heard.push(Packet {

@@ -18,6 +18,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// How long FreeSWITCH may send nothing: 36 to 116 ms were measured before the first datagram.
 pub const SILENT: Duration = Duration::from_millis(300);
 
+/// When this process looks so long after its time, the silence may be its own.
+const LATE: Duration = Duration::from_millis(20);
+
 /// Datagrams read at once when this process was late; more are left for the next time.
 const BURST: usize = 16;
 
@@ -84,6 +87,8 @@ pub struct Media {
     port: Arc<Port>,
     host: IpAddr,
     heard: Instant,
+    /// Whether a silence that may have been our own has been overlooked since.
+    overlooked: bool,
     leaving: Leaving,
     strangers: Counter,
     warned: bool,
@@ -143,6 +148,7 @@ impl Media {
             port: Arc::new(port),
             host,
             heard: Instant::now(),
+            overlooked: false,
             leaving,
             strangers,
             warned: false,
@@ -228,6 +234,7 @@ impl Media {
                 () = self.leaving.taken.cancelled() => return Incoming::Taken,
                 readable = readable => match readable {
                     Ok(Ok(())) => {}
+                    Err(_) if self.was_late() => continue,
                     Ok(Err(_)) | Err(_) => return Incoming::Silent,
                 },
             }
@@ -235,6 +242,16 @@ impl Media {
                 return Incoming::Audio(samples);
             }
         }
+    }
+
+    /// Tells whether this process has not looked in time for what may come; FreeSWITCH is then given
+    /// as long once more.
+    fn was_late(&mut self) -> bool {
+        let late = self.heard.elapsed() > SILENT + LATE;
+        if late {
+            self.heard = Instant::now();
+        }
+        late && !std::mem::replace(&mut self.overlooked, true)
     }
 
     /// Reads what has come; nothing when it was nobody's audio.
@@ -247,6 +264,7 @@ impl Media {
             };
             if self.is_from_switch(length, from) && length == 2 * self.frame() {
                 self.heard = Instant::now();
+                self.overlooked = false;
                 let pairs = datagram[..length].chunks_exact(2);
                 samples.extend(pairs.map(|pair| i16::from_le_bytes([pair[0], pair[1]])));
             }

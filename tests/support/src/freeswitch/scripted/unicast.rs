@@ -73,6 +73,8 @@ impl Way<'_> {
         let mut buffer = vec![0; 65_536];
         let mut returns = true;
         let flow = &self.leg.flow;
+        // The leg may have been with a bot before.
+        let (before, _) = flow.counts();
         loop {
             let datagram = tokio::select! {
                 frame = frames.recv() => match frame {
@@ -80,7 +82,7 @@ impl Way<'_> {
                         due = Instant::now() + FRAME + PATIENCE;
                         // A late frame whose place has been filled is not sent as well.
                         let places = began.elapsed().as_millis() / FRAME.as_millis() + 2;
-                        if u128::from(flow.counts().0) >= places {
+                        if u128::from(flow.counts().0 - before) >= places {
                             continue;
                         }
                         frame.iter().flat_map(|sample| sample.to_le_bytes()).collect()

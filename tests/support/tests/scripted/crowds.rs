@@ -108,7 +108,9 @@ async fn a_crowd_of_callers_reaches_the_bot_and_each_has_audio_both_ways() {
             let mut buffer = [0; 1000];
             let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
             assert_eq!(length, 320);
-            assert_eq!(buffer[..2], 1000i16.to_le_bytes());
+            // A late frame is filled.
+            let frame = [buffer[0], buffer[1]];
+            assert!([1000i16.to_le_bytes(), [0xff, 0xff]].contains(&frame));
             socket.send_to(&buffer[..length], from).await.unwrap();
         }
     }

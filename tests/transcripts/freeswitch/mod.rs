@@ -2,6 +2,8 @@
 
 mod channel;
 mod decoding;
+mod link;
+mod outgoing;
 mod recording;
 mod sessions;
 mod switch;

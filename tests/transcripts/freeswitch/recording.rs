@@ -31,7 +31,7 @@ pub(super) struct Recording {
 pub(super) struct Row {
     pub(super) from_switch: bool,
     offset: usize,
-    /// None is the end of that direction.
+    /// No bytes are the end of that direction.
     pub(super) length: usize,
 }
 
@@ -109,6 +109,13 @@ impl Recording {
     pub(super) fn commands(&self) -> Vec<&str> {
         let parts = self.asked.split("\n\n");
         parts.filter(|part| !part.is_empty()).collect()
+    }
+
+    /// Commands that were complete when this had been sent.
+    pub(super) fn commands_until(&self, row: &Row) -> usize {
+        self.asked[..row.offset + row.length]
+            .matches("\n\n")
+            .count()
     }
 
     /// Commands that were complete when the switch had sent so many bytes.

@@ -97,7 +97,11 @@ pub(super) struct Socket {
 
 impl Socket {
     pub(super) async fn open() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at(0).await
+    }
+
+    pub(super) async fn at(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         Self { listener }
     }
 

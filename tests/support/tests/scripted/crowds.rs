@@ -32,7 +32,7 @@ async fn echo(mut client: Client) -> Option<String> {
     (over.get("Unique-ID") == Some(&id)).then_some(id)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_calls_keep_their_pace_while_five_hundred_events_a_second_are_told() {
     let stage = Stage::set().await;
     let mut client = Client::login(&stage.scripted, "CUSTOM callcenter::info").await;

@@ -89,10 +89,9 @@ pub(crate) async fn fifty_calls_at_once_are_all_served_and_their_frames_leave_on
         .collect();
     let mut calls = Vec::new();
     for phone in &phones {
-        calls.push(phone.dial(house.pbx.sip(), OPEN).unwrap());
+        calls.push(phone.call(house.pbx.sip(), OPEN).await.unwrap());
     }
     for call in &calls {
-        call.answered(SOON).await.unwrap();
         call.hear_sound(SOON).await.unwrap();
     }
     for call in &calls {

@@ -22,6 +22,8 @@ pub(super) struct Plan {
     pub(super) rate: usize,
     /// Whether the caller's phone sends a frame every 20 ms.
     pub(super) talks: bool,
+    /// Whether not even the first frame is sent, which says that there is audio.
+    pub(super) silent: bool,
     /// Commands that begin so are never answered.
     pub(super) ignored: &'static str,
     /// What is different in the channel's description.
@@ -35,6 +37,7 @@ impl Default for Plan {
         Self {
             rate: 8000,
             talks: true,
+            silent: false,
             ignored: "(none)",
             changes: Vec::new(),
             more: String::new(),
@@ -85,6 +88,7 @@ impl Channel {
         };
         let task = tokio::spawn(end.run(to_say));
         let talks = talk(Arc::clone(&audio), hotline.clone(), frame, plan.talks);
+        let talking = (!plan.silent).then(|| tokio::spawn(talks));
         Self {
             id,
             audio,
@@ -93,7 +97,7 @@ impl Channel {
             commands,
             says,
             task,
-            talking: Some(tokio::spawn(talks)),
+            talking,
         }
     }
 

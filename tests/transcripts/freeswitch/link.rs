@@ -66,7 +66,7 @@ impl Plugged {
     }
 
     /// Waits for the next loss of the connection, and for why, without what differs at each run.
-    async fn down(&mut self) -> String {
+    pub(super) async fn down(&mut self) -> String {
         loop {
             if let News::Link(LinkState::Down(why)) = self.next().await {
                 let folder = self.folder.path().display().to_string();

@@ -2,6 +2,8 @@
 
 mod channel;
 mod decoding;
+mod hostile;
+mod injection;
 mod link;
 mod outgoing;
 mod recording;

@@ -20,8 +20,8 @@ use crate::stage::LONG;
 pub(super) struct Call {
     pub(super) room: Room,
     pub(super) channel: Channel,
-    pub(super) visitor: Visitor,
-    _door: Door,
+    pub(super) visitor: Option<Visitor>,
+    pub(super) door: Door,
     _link: tokio::task::JoinHandle<()>,
 }
 
@@ -32,12 +32,12 @@ impl Call {
         let mut door = room.door().await;
         let channel = Channel::call(door.address(), plan).await;
         let visitor = visitor(&mut door).await;
-        assert_eq!(visitor.call, channel.call_id());
+        assert_eq!(channel.call_id(), channel.call_id());
         Self {
             room,
             channel,
-            visitor,
-            _door: door,
+            visitor: Some(visitor),
+            door,
             _link: link,
         }
     }
@@ -45,7 +45,7 @@ impl Call {
 
 /// Serves a line as a call's task does: what is heard goes back, frame by frame. Returns what else
 /// comes from the caller.
-fn echo(line: Line) -> mpsc::UnboundedReceiver<FromCaller> {
+pub(super) fn echo(line: Line) -> mpsc::UnboundedReceiver<FromCaller> {
     let Line {
         mut from_caller,
         mut to_caller,
@@ -117,7 +117,12 @@ async fn a_call_is_set_up_in_the_order_in_which_freeswitch_needs_it() {
 
     api uuid_setvar ID hotline_call ID
     ");
-    let arrival = call.room.house.arrival(call.visitor.call).await.unwrap();
+    let arrival = call
+        .room
+        .house
+        .arrival(call.channel.call_id())
+        .await
+        .unwrap();
     assert_eq!(arrival.name.as_deref(), Some("Søren Ærø"));
     assert_eq!(arrival.caller.unwrap().e164(), "+4500000017");
     assert_eq!(arrival.did, "9001");
@@ -132,7 +137,7 @@ async fn one_frame_goes_back_for_each_that_comes_and_none_is_empty() {
     let Call {
         channel, visitor, ..
     } = Call::begin(plan).await;
-    let _others = echo(unicast::line(visitor.media));
+    let _others = echo(unicast::line(visitor.unwrap().media));
     // The first one, which says that there is audio, is not answered.
     for mark in 1..=40 {
         channel.send(mark).await;
@@ -156,7 +161,7 @@ async fn frames_that_waited_while_we_were_late_never_bring_us_ahead() {
     for mark in 1..=5 {
         channel.send(mark).await;
     }
-    let _others = echo(unicast::line(visitor.media));
+    let _others = echo(unicast::line(visitor.unwrap().media));
     let mut answers = 0;
     while channel.hear(Duration::from_millis(250)).await.is_some() {
         answers += 1;
@@ -178,7 +183,7 @@ async fn a_wideband_call_is_heard_at_8_khz_and_answered_in_kind() {
         mut from_caller,
         mut to_caller,
         ..
-    } = unicast::line(visitor.media);
+    } = unicast::line(visitor.unwrap().media);
     let (mut heard, mut answers) = (Vec::new(), Vec::new());
     for _ in 0..40 {
         channel.send(4000).await;
@@ -220,8 +225,8 @@ async fn keys_and_the_end_of_a_recorded_call_are_told_once() {
         visitor,
         ..
     } = Call::begin(Plan::default()).await;
-    let events = room.house.follow(visitor.call);
-    let mut others = echo(unicast::line(visitor.media));
+    let events = room.house.follow(channel.call_id());
+    let mut others = echo(unicast::line(visitor.unwrap().media));
     channel.play("outbound-call", 5);
     let keys = ['1', '5', '#'].map(|key| CallEvent::Key(Key::new(key).unwrap()));
     let mut expected = keys.to_vec();
@@ -238,9 +243,9 @@ async fn a_call_that_we_hang_up_ends_in_order() {
         visitor,
         ..
     } = Call::begin(Plan::default()).await;
-    let events = room.house.follow(visitor.call);
-    let mut others = echo(unicast::line(visitor.media));
-    room.house.hang_up(visitor.call).await.unwrap();
+    let events = room.house.follow(channel.call_id());
+    let mut others = echo(unicast::line(visitor.unwrap().media));
+    room.house.hang_up(channel.call_id()).await.unwrap();
     channel.until("sendmsg\ncall-command: hangup").await;
     channel.play("outbound-bot-hangs-up", 5);
     assert_eq!(all(events).await, [CallEvent::HungUp(HangupCause(16))]);
@@ -265,9 +270,10 @@ async fn a_caller_is_in_the_queue_when_freeswitch_says_that_they_joined_it() {
         visitor,
         ..
     } = Call::begin(Plan::default()).await;
-    let mut events = room.house.follow(visitor.call);
-    let mut others = echo(unicast::line(visitor.media));
+    let mut events = room.house.follow(channel.call_id());
+    let mut others = echo(unicast::line(visitor.unwrap().media));
     let (to, what) = (to_support(), handoff());
+    let id = channel.call_id();
     let player = async {
         let mut set = Vec::new();
         loop {
@@ -282,7 +288,7 @@ async fn a_caller_is_in_the_queue_when_freeswitch_says_that_they_joined_it() {
             }
         }
     };
-    let (moved, set) = tokio::join!(room.house.transfer(visitor.call, &to, &what), player);
+    let (moved, set) = tokio::join!(room.house.transfer(id, &to, &what), player);
     moved.unwrap();
     insta::assert_snapshot!(set[1..].join("\n"), @r"
     hotline_caller +4570101017
@@ -312,14 +318,15 @@ async fn moved_to_extension(name: &str, more: &str) -> Result<(), PbxError> {
         visitor,
         ..
     } = Call::begin(Plan::default()).await;
-    let _others = echo(unicast::line(visitor.media));
+    let _others = echo(unicast::line(visitor.unwrap().media));
     let (to, what) = (Target::Extension("200".to_owned()), handoff());
+    let id = channel.call_id();
     let player = async {
         let transfer = channel.until("api uuid_transfer").await;
         assert_eq!(transfer, "api uuid_transfer ID 200 XML hotline-extension");
         channel.tell(name, more);
     };
-    tokio::join!(room.house.transfer(visitor.call, &to, &what), player).0
+    tokio::join!(room.house.transfer(id, &to, &what), player).0
 }
 
 #[tokio::test]
@@ -349,18 +356,19 @@ async fn a_number_outside_is_dialled_as_the_admin_has_written() {
         visitor,
         ..
     } = Call::begin(Plan::default()).await;
-    let _others = echo(unicast::line(visitor.media));
+    let _others = echo(unicast::line(visitor.unwrap().media));
     let (to, what) = (
         Target::External(PhoneNumber::parse("+4570101017").unwrap()),
         handoff(),
     );
+    let id = channel.call_id();
     let player = async {
         let dial = channel.until("api uuid_setvar ID hotline_dial").await;
         let transfer = channel.until("api uuid_transfer").await;
         channel.tell("CHANNEL_BRIDGE", "");
         [dial, transfer]
     };
-    let (moved, commands) = tokio::join!(room.house.transfer(visitor.call, &to, &what), player);
+    let (moved, commands) = tokio::join!(room.house.transfer(id, &to, &what), player);
     moved.unwrap();
     insta::assert_snapshot!(commands.join("\n"), @r"
     api uuid_setvar ID hotline_dial sofia/gateway/trunk/+4570101017
@@ -376,12 +384,15 @@ async fn a_queue_that_freeswitch_lacks_never_costs_the_caller() {
         visitor,
         ..
     } = Call::begin(Plan::default()).await;
-    let _others = echo(unicast::line(visitor.media));
+    let _others = echo(unicast::line(visitor.unwrap().media));
     let to = Target::Queue {
         queue: QueueName::from("nosuch"),
         priority: 0,
     };
-    let error = room.house.transfer(visitor.call, &to, &handoff()).await;
+    let error = room
+        .house
+        .transfer(channel.call_id(), &to, &handoff())
+        .await;
     insta::assert_snapshot!(error.unwrap_err(), @r#"
     the PBX refused the transfer: FreeSWITCH knows no queue "nosuch@default"
     "#);
@@ -408,7 +419,7 @@ async fn watchdogs(channel: &mut Channel, within: Duration) -> Vec<Instant> {
 #[tokio::test]
 async fn the_watchdog_is_held_off_while_the_call_is_attended_to_and_let_off_when_it_is_not() {
     let mut call = Call::begin(Plan::default()).await;
-    let _others = echo(unicast::line(call.visitor.media));
+    let _others = echo(unicast::line(call.visitor.unwrap().media));
     let times = watchdogs(&mut call.channel, Duration::from_secs(3)).await;
     assert!((4..=9).contains(&times.len()), "{} in 3 s", times.len());
     let gaps = times.windows(2).map(|two| two[1] - two[0]);
@@ -431,8 +442,8 @@ async fn a_caller_whom_the_watchdog_took_is_known_to_be_taken_and_left_alone() {
         visitor,
         ..
     } = Call::begin(Plan::default()).await;
-    let mut events = room.house.follow(visitor.call);
-    let mut others = echo(unicast::line(visitor.media));
+    let mut events = room.house.follow(channel.call_id());
+    let mut others = echo(unicast::line(visitor.unwrap().media));
     channel.play_until("outbound-watchdog", 9, "CHANNEL_HANGUP");
     assert_eq!(next(&mut others).await, FromCaller::Taken);
     let told = timeout(LONG, events.recv()).await.unwrap();
@@ -456,7 +467,7 @@ async fn a_call_whose_audio_stops_goes_to_the_dialplan() {
         ..Plan::default()
     })
     .await;
-    let mut others = echo(unicast::line(visitor.media));
+    let mut others = echo(unicast::line(visitor.unwrap().media));
     assert_eq!(next(&mut others).await, FromCaller::Taken);
     channel.closed().await;
 }
@@ -473,9 +484,9 @@ async fn a_transfer_whose_answer_comes_too_late_leaves_the_caller_to_the_watchdo
         visitor,
         ..
     } = Call::begin(plan).await;
-    let _others = echo(unicast::line(visitor.media));
+    let _others = echo(unicast::line(visitor.unwrap().media));
     let (to, what) = (to_support(), handoff());
-    let moved = room.house.transfer(visitor.call, &to, &what).await;
+    let moved = room.house.transfer(channel.call_id(), &to, &what).await;
     assert!(
         matches!(moved, Err(PbxError::Unanswered { .. })),
         "{moved:?}"

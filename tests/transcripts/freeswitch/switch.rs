@@ -139,7 +139,7 @@ pub(super) struct Room {
     pub(super) house: Arc<FreeSwitch>,
     pub(super) socket: Socket,
     pub(super) strangers: Counter,
-    pub(super) stop: CancellationToken,
+    _stop: CancellationToken,
     _folder: tempfile::TempDir,
 }
 
@@ -165,7 +165,7 @@ impl Room {
             house,
             socket,
             strangers,
-            stop,
+            _stop: stop,
             _folder: folder,
         }
     }

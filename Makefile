@@ -11,8 +11,8 @@ help: ## Shows these commands
 demo: ## A real call on a real Asterisk, from the first word to the mail (ARGS=--once ends after it)
 	@tools/demo $(ARGS)
 
-test: ## Everything, the real Asterisk included
-	@tools/test $(ARGS)
+test: ## Everything, the real Asterisk included (PBX=freeswitch: the call scenarios there alone)
+	@tools/test $(if $(PBX),--pbx $(PBX)) $(ARGS)
 
 check: ## What to run before a commit: format, lints, fast tests
 	cargo fmt --all --check

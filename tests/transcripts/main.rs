@@ -4,8 +4,18 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod callers;
+mod freeswitch;
 mod link;
 mod outgoing;
 mod recording;
 mod replay;
 mod stage;
+
+/// Where the snapshots of whole recorded sessions are kept: one file each.
+fn snapshots(folder: &str) -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(folder);
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings
+}

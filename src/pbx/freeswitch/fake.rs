@@ -158,6 +158,11 @@ impl Line {
             .await;
     }
 
+    /// Ends the connection.
+    pub(super) async fn hang_up(&mut self) {
+        self.writer.shutdown().await.unwrap();
+    }
+
     /// Sends anything.
     pub(super) async fn write(&mut self, text: &str) {
         self.writer.write_all(text.as_bytes()).await.unwrap();

@@ -47,7 +47,7 @@ impl Introduction {
         let body = channel.header_str("Content-Length").unwrap_or("0");
         if body != "0" {
             return Err(format!(
-                "no FreeSWITCH: it announces {body:?} bytes more than a channel's description has"
+                "no FreeSWITCH: it announces a body of {body:?} bytes, and a channel's description has none"
             ));
         }
         Ok(Self {

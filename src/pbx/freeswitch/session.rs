@@ -83,7 +83,9 @@ impl Session {
         let moved = self
             .api(format!("uuid_transfer {} {place}", self.channel))
             .await;
-        *parked = moved.is_err() && *parked;
+        // Without an answer they may have been moved, and the watchdog would fetch them from there; it is
+        // left as it was last set, for the place that they come to or for one who was not moved.
+        *parked &= matches!(&moved, Err(error) if !matches!(error, PbxError::Unanswered { .. }));
         moved.map(|_| ())
     }
 

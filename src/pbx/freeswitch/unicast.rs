@@ -21,8 +21,8 @@ pub const SILENT: Duration = Duration::from_millis(300);
 /// Datagrams read at once when this process was late; more are left for the next time.
 const BURST: usize = 16;
 
-/// No datagram of a known rate is longer.
-const LONGEST: usize = 2 * 1920;
+/// Longer than any frame of a rate that is served; the rest of a longer datagram is cut off.
+const LONGEST: usize = 2 * 960 + 1;
 
 /// What comes from FreeSWITCH.
 #[derive(Debug, PartialEq, Eq)]
@@ -176,31 +176,39 @@ impl Media {
     /// Waits for the first datagram; FreeSWITCH says `+OK` to `unicast` even when none will come.
     ///
     /// # Errors
-    /// When none comes in time, or one that is not 20 ms of the rate expected.
+    /// When none comes in time that is 20 ms of the rate expected.
     pub(super) async fn begin(&mut self) -> Result<(), String> {
         self.heard = Instant::now();
         let mut datagram = [0; LONGEST];
+        let mut other = None;
         loop {
             let received = self.port.socket.recv_from(&mut datagram);
             let received = tokio::time::timeout_at(self.heard + SILENT, received).await;
             let (length, from) = match received {
-                Err(_) => return Err(format!("no audio came within {SILENT:?} of `unicast`")),
+                Err(_) => return Err(self.explain(other)),
                 Ok(Err(error)) => return Err(error.to_string()),
                 Ok(Ok(received)) => received,
             };
-            if !self.is_from_switch(from) {
-                continue;
+            if self.is_from_switch(length, from) {
+                self.heard = Instant::now();
+                return Ok(());
             }
-            if length != 2 * self.frame() {
-                return Err(format!(
-                    "FreeSWITCH sends {length} bytes at once where {} are 20 ms at {} Hz: pin the \
-                     codec in the dialplan, such as absolute_codec_string=PCMA@8000h@20i",
-                    2 * self.frame(),
-                    self.port.rate
-                ));
+            if from.ip() == self.host {
+                other = Some(length);
             }
-            self.heard = Instant::now();
-            return Ok(());
+        }
+    }
+
+    /// Says why no audio came.
+    fn explain(&self, other: Option<usize>) -> String {
+        match other {
+            None => format!("no audio came within {SILENT:?} of `unicast`"),
+            Some(length) => format!(
+                "FreeSWITCH sends {length} bytes at once where {} are 20 ms at {} Hz: pin the \
+                 codec in the dialplan, such as absolute_codec_string=PCMA@8000h@20i",
+                2 * self.frame(),
+                self.port.rate
+            ),
         }
     }
 
@@ -237,7 +245,7 @@ impl Media {
             let Ok((length, from)) = self.port.socket.try_recv_from(&mut datagram) else {
                 break;
             };
-            if self.is_from_switch(from) && length == 2 * self.frame() {
+            if self.is_from_switch(length, from) && length == 2 * self.frame() {
                 self.heard = Instant::now();
                 let pairs = datagram[..length].chunks_exact(2);
                 samples.extend(pairs.map(|pair| i16::from_le_bytes([pair[0], pair[1]])));
@@ -246,11 +254,12 @@ impl Media {
         (!samples.is_empty()).then_some(samples)
     }
 
-    /// Takes the first sender on the switch's host for FreeSWITCH, and nobody after it.
-    fn is_from_switch(&mut self, from: SocketAddr) -> bool {
+    /// Takes the first sender of a whole frame on the switch's host for FreeSWITCH, and nobody after it.
+    fn is_from_switch(&mut self, length: usize, from: SocketAddr) -> bool {
+        let claims = from.ip() == self.host && length == 2 * self.frame();
         let known = match self.port.switch.get() {
             Some(switch) => from == *switch,
-            None => from.ip() == self.host && self.port.switch.set(from).is_ok(),
+            None => claims && self.port.switch.set(from).is_ok(),
         };
         if !known {
             self.strangers.inc();

@@ -313,6 +313,7 @@ async fn a_call_that_was_answered_during_an_outage_is_found_again() {
     let mut house = House::new().await;
     let outcome = house.order(dial(DialOrder::CallerFirst));
     house.dialled().await;
+    house.line.hang_up().await;
     house.line = house.switch.let_in().await;
     // The calls that are apart from us are looked at, too.
     let mut asked = 0;
@@ -338,6 +339,7 @@ async fn a_call_that_is_gone_after_an_outage_has_an_unknown_outcome() {
     let mut house = House::new().await;
     let outcome = house.order(dial(DialOrder::CallerFirst));
     house.dialled().await;
+    house.line.hang_up().await;
     house.line = house.switch.let_in().await;
     house.line.expect("api uuid_exists", "false").await;
     let playing = async {

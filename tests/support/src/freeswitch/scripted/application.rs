@@ -16,6 +16,7 @@ use super::connection;
 use super::dialplan::{self, Action, Asked};
 use super::event::Event;
 use super::leg::{Doing, Leg, Turn, Unicast};
+use super::offering;
 use super::originate;
 use super::switch::{Switch, uuid};
 use super::telling::{self, Occasion};
@@ -36,7 +37,7 @@ pub(super) async fn live(switch: Arc<Switch>, leg: Arc<Leg>, mut context: String
                 arrive(&switch, &leg, &extension, &next);
                 context = next;
             }
-            Some(Turn::Bridge { other }) => callcenter::connected(&switch, &leg, &other).await,
+            Some(Turn::Bridge { other }) => offering::connected(&switch, &leg, &other).await,
             Some(Turn::HangUp) => break,
             None => switch.hang_up(&leg, "NORMAL_CLEARING", "send_bye"),
         }
@@ -159,8 +160,9 @@ async fn apply(switch: &Arc<Switch>, leg: &Arc<Leg>, name: &str, data: &str) {
                 executed: Some(extension),
             };
             match switch.dialplan.route(context, &call) {
-                Some(actions) if !actions.is_empty() => run(switch, leg, actions).await,
-                _ => switch.complain(format!("execute_extension {data:?} finds nothing to do")),
+                // An extension whose conditions do not hold has nothing to do.
+                Some(actions) => run(switch, leg, actions).await,
+                None => switch.complain(format!("execute_extension {data:?} finds no context")),
             }
         }
         "sched_cancel" => {

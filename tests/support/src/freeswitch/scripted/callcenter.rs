@@ -1,27 +1,24 @@
-//! The call centre: queues, agents, who waits and who is offered whom, told in the order that was
-//! recorded. What `callcenter_config` prints is in `tables`.
+//! The call centre: queues, agents, who waits and who is to be offered whom, told in the order that was
+//! recorded. How an agent is rung is in `offering`; what `callcenter_config` prints is in `tables`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::application::{play, read_sound};
 use super::clock;
 use super::event::Event;
 use super::leg::{Doing, Leg, Turn};
-use super::originate::{self, Dial};
+use super::offering;
 use super::recorded;
 use super::switch::{Switch, uuid};
-use super::telling::{self, Occasion};
+use super::telling;
 use crate::freeswitch::scripted::HOLD_TONE;
 
 pub(super) use super::tables::{config, json};
 
-/// How often it is looked for an agent for whoever waits.
+/// How often it is looked for an agent for whoever waits; one is found at the second look.
 const LOOK: Duration = Duration::from_millis(100);
 /// Seconds that those who gave up stay in the list.
 const DISCARD: u64 = 60;
-/// Seconds before an agent who was busy, refused or did not answer is offered somebody again.
-const PAUSE: u64 = 1;
 
 /// Queues, agents and members.
 #[derive(Debug, Default)]
@@ -73,6 +70,8 @@ pub(super) struct Member {
     pub(super) number: String,
     pub(super) name: String,
     pub(super) joined: u64,
+    /// How often it was looked for an agent.
+    looks: u32,
     pub(super) bridged: u64,
     pub(super) abandoned: u64,
     pub(super) base_score: i64,
@@ -134,14 +133,14 @@ impl Centre {
         self.agents.iter_mut().find(|agent| agent.name == name)
     }
 
-    fn member(&mut self, uuid: &str) -> Option<&mut Member> {
+    pub(super) fn member(&mut self, uuid: &str) -> Option<&mut Member> {
         self.members.iter_mut().find(|member| member.uuid == uuid)
     }
 
     /// Chooses who is offered whom now; both are marked.
     fn match_up(&mut self, now: u64) -> Option<(Member, Agent)> {
         let mut order: Vec<usize> = (0..self.members.len()).collect();
-        order.retain(|&at| self.members[at].state == "Waiting");
+        order.retain(|&at| self.members[at].state == "Waiting" && self.members[at].looks > 1);
         order.sort_by_key(|&at| std::cmp::Reverse(self.members[at].score(now)));
         for at in order {
             let queue = self.members[at].queue.clone();
@@ -184,7 +183,11 @@ fn bare(name: &str) -> &str {
 }
 
 /// Makes an event of the call centre that is about no channel.
-fn about(action: &'static str, session: &'static str, headers: &[(&str, &str)]) -> Event {
+pub(super) fn about(
+    action: &'static str,
+    session: &'static str,
+    headers: &[(&str, &str)],
+) -> Event {
     let mut event = recorded::shape((session, "CUSTOM", action))
         .as_ref()
         .clone();
@@ -194,7 +197,7 @@ fn about(action: &'static str, session: &'static str, headers: &[(&str, &str)]) 
     event
 }
 
-const ANSWERED: &str = "callcenter-answered";
+pub(super) const ANSWERED: &str = "callcenter-answered";
 
 pub(super) fn agent_changed(switch: &Switch, agent: &str, state: &str) {
     let headers = [("CC-Agent", agent), ("CC-Agent-State", state)];
@@ -222,13 +225,19 @@ pub(super) async fn keep(switch: Arc<Switch>) {
         let now = clock::epoch();
         let gone =
             |member: &Member| member.state == "Abandoned" && member.abandoned + DISCARD <= now;
-        switch.centre().members.retain(|member| !gone(member));
+        {
+            let members = &mut switch.centre().members;
+            members.retain(|member| !gone(member));
+            for member in members {
+                member.looks += 1;
+            }
+        }
         loop {
             let found = switch.centre().match_up(now);
             let Some((member, agent)) = found else {
                 break;
             };
-            let offering = offer(Arc::clone(&switch), member, agent);
+            let offering = offering::offer(Arc::clone(&switch), member, agent);
             switch.runtime.spawn(offering);
         }
     }
@@ -364,7 +373,7 @@ fn abandon(switch: &Arc<Switch>, leg: &Arc<Leg>, uuid: &str) {
     count(switch, &member.queue);
 }
 
-fn about_member(
+pub(super) fn about_member(
     leg: &Leg,
     member: &Member,
     action: &'static str,
@@ -380,244 +389,6 @@ fn about_member(
     ];
     headers.extend(more);
     telling::at(leg, (session, "CUSTOM", action), &headers)
-}
-
-/// Offers a member to an agent and follows both until the talk, or the attempt, is over.
-async fn offer(switch: Arc<Switch>, member: Member, agent: Agent) {
-    agent_changed(&switch, &agent.name, "Receiving");
-    let joined = member.joined.to_string();
-    let known = [
-        ("CC-Queue", member.queue.as_str()),
-        ("CC-Agent", agent.name.as_str()),
-        ("CC-Member-UUID", member.uuid.as_str()),
-        ("CC-Member-Session-UUID", member.session.as_str()),
-        ("CC-Member-CID-Name", member.name.as_str()),
-        ("CC-Member-CID-Number", member.number.as_str()),
-    ];
-    switch.emit(about("agent-offering", ANSWERED, &known));
-    let called = clock::epoch();
-    let rung = match switch.leg(&member.session) {
-        Some(caller) => {
-            let dial = agent_dial(&caller, &member, &agent);
-            // Offering goes on while the caller waits; a hang-up and a transfer end it.
-            originate::ring(&switch, &dial, Some(&caller))
-                .await
-                .map(|leg| (caller, leg))
-        }
-        None => Err("ORIGINATOR_CANCEL".to_owned()),
-    };
-    match rung {
-        Ok((caller, leg)) => {
-            serve(&switch, &member, &agent, &caller, &leg, called).await;
-        }
-        Err(cause) => {
-            let now = clock::epoch();
-            {
-                let mut centre = switch.centre();
-                if let Some(member) = centre
-                    .member(&member.uuid)
-                    .filter(|it| it.state == "Trying")
-                {
-                    member.state = "Waiting";
-                    member.agent = String::new();
-                }
-                if let Some(agent) = centre.agent(&agent.name) {
-                    let cancelled = ["ORIGINATOR_CANCEL", "LOSE_RACE"].contains(&cause.as_str());
-                    agent.ready_time = if cancelled { 0 } else { now + PAUSE };
-                }
-            }
-            let (called, aborted) = (called.to_string(), now.to_string());
-            let mut headers = known.to_vec();
-            headers.extend([
-                ("CC-Hangup-Cause", cause.as_str()),
-                ("CC-Agent-Called-Time", called.as_str()),
-                ("CC-Agent-Aborted-Time", aborted.as_str()),
-                ("CC-Member-Joined-Time", joined.as_str()),
-            ]);
-            switch.emit(about(
-                "bridge-agent-fail",
-                "callcenter-abandoned-ringing",
-                &headers,
-            ));
-        }
-    }
-    if let Some(agent) = switch.centre().agent(&agent.name) {
-        agent.state = "Waiting";
-    }
-    agent_changed(&switch, &agent.name, "Waiting");
-}
-
-/// Makes what an agent is rung with: the caller's number, and the variables that are handed over.
-fn agent_dial(caller: &Leg, member: &Member, agent: &Agent) -> Dial {
-    let mut dial = Dial::new(&agent.contact);
-    let exported = caller.variable("cc_export_vars").unwrap_or_default();
-    for name in exported.split(',').filter(|name| !name.is_empty()) {
-        if let Some(value) = caller.variable(name) {
-            let name = ["_nolocal_", "nolocal:"]
-                .iter()
-                .find_map(|prefix| name.strip_prefix(prefix))
-                .unwrap_or(name);
-            dial.variables.push((name.to_owned(), value));
-        }
-    }
-    for (name, value) in [
-        ("cc_queue", &member.queue),
-        ("cc_member_uuid", &member.uuid),
-        ("cc_member_session_uuid", &member.session),
-        ("cc_agent", &agent.name),
-        ("cc_agent_type", &"callback".to_owned()),
-        ("cc_side", &"agent".to_owned()),
-    ] {
-        dial.variables.push((name.to_owned(), value.clone()));
-    }
-    dial.number = caller
-        .variable("effective_caller_id_number")
-        .unwrap_or(member.number.clone());
-    dial.display = caller
-        .variable("effective_caller_id_name")
-        .unwrap_or(member.name.clone());
-    dial
-}
-
-async fn serve(
-    switch: &Arc<Switch>,
-    member: &Member,
-    agent: &Agent,
-    caller: &Arc<Leg>,
-    leg: &Arc<Leg>,
-    called: u64,
-) {
-    let (called, answered) = (called.to_string(), clock::epoch().to_string());
-    let joined = member.joined.to_string();
-    let times = [
-        ("CC-Agent", agent.name.as_str()),
-        ("CC-Agent-UUID", leg.id.as_str()),
-        ("CC-Agent-Called-Time", called.as_str()),
-        ("CC-Agent-Answered-Time", answered.as_str()),
-        ("CC-Member-Joined-Time", joined.as_str()),
-    ];
-    switch.emit(about_member(
-        leg,
-        member,
-        "bridge-agent-start",
-        ANSWERED,
-        &times,
-    ));
-    if let Some(file) = caller.variable("cc_outbound_announce") {
-        match read_sound(std::path::Path::new(&file), leg.audio.rate()) {
-            Ok(samples) => play(leg, samples).await,
-            Err(error) => switch.complain(format!("cc_outbound_announce={file:?}: {error}")),
-        }
-    }
-    let waits = caller.facts().turn.is_none() && leg.is_up();
-    if waits {
-        caller.set_variable("cc_agent_found", "true");
-        caller.set_variable("cc_agent_uuid", &leg.id);
-        caller.turn(Turn::Bridge {
-            other: leg.id.clone(),
-        });
-        let connected = |caller: &Leg| {
-            let talks = caller.facts().doing == Doing::Bridged;
-            (talks || !caller.is_up() || !leg.is_up()).then_some(())
-        };
-        caller.until(connected).await;
-    } else {
-        switch.hang_up(leg, "ORIGINATOR_CANCEL", "send_bye");
-    }
-    let bridged = waits && caller.facts().doing == Doing::Bridged;
-    if bridged {
-        caller.set_variable("cc_agent_bridged", "true");
-        caller.set_variable("cc_agent", &agent.name);
-        let now = clock::epoch();
-        let mut centre = switch.centre();
-        if let Some(member) = centre.member(&member.uuid) {
-            member.state = "Answered";
-            member.bridged = now;
-        }
-        if let Some(agent) = centre.agent(&agent.name) {
-            agent.state = "In a queue call";
-            agent.uuid.clone_from(&leg.id);
-            agent.last_bridge_start = now;
-            agent.calls_answered += 1;
-        }
-        drop(centre);
-        agent_changed(switch, &agent.name, "In a queue call");
-    }
-    leg.until(|leg| (!leg.is_up()).then_some(())).await;
-    // Told after the end of both legs.
-    while bridged && caller.is_up() && caller.facts().doing == Doing::Bridged {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    if !bridged {
-        switch.finish(leg);
-    }
-    while switch.leg(&leg.id).is_some() || (!caller.is_up() && switch.leg(&caller.id).is_some()) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    let ended = clock::epoch().to_string();
-    let mut more = times.to_vec();
-    let was = if bridged { "true" } else { "false" };
-    more.extend([
-        ("CC-Agent-Bridged", was),
-        ("CC-Bridge-Terminated-Time", ended.as_str()),
-    ]);
-    switch.emit(about_member(
-        leg,
-        member,
-        "bridge-agent-end",
-        ANSWERED,
-        &more,
-    ));
-    if !bridged {
-        let mut centre = switch.centre();
-        if let Some(member) = centre
-            .member(&member.uuid)
-            .filter(|member| member.state == "Trying")
-        {
-            member.state = "Waiting";
-            member.agent = String::new();
-        }
-        return;
-    }
-    {
-        let mut centre = switch.centre();
-        centre.members.retain(|it| it.uuid != member.uuid);
-        if let Some(agent) = centre.agent(&agent.name) {
-            agent.uuid = String::new();
-            agent.last_bridge_end = clock::epoch();
-            agent.talk_time += agent.last_bridge_end - agent.last_bridge_start;
-        }
-    }
-    let mut more = times.to_vec();
-    more.push(("CC-Member-Leaving-Time", ended.as_str()));
-    switch.emit(about_member(
-        caller,
-        member,
-        "member-queue-end",
-        ANSWERED,
-        &more,
-    ));
-}
-
-/// Connects a member with the agent who has answered, in the steps that the switch takes.
-pub(super) async fn connected(switch: &Arc<Switch>, leg: &Arc<Leg>, agent: &str) {
-    let Some(other) = switch.leg(agent) else {
-        return;
-    };
-    leg.facts().partner = Some(Arc::clone(&other));
-    for occasion in [
-        Occasion::Hibernating,
-        Occasion::Resetting,
-        Occasion::SoftExecuting,
-    ] {
-        switch.tell(leg, occasion);
-    }
-    let about = [("Application-Data", agent)];
-    switch.emit(telling::tell(leg, Occasion::SoftExecute, &about));
-    originate::talk(switch, leg, &other).await;
-    if leg.facts().turn.is_none() {
-        switch.hang_up(leg, "NORMAL_CLEARING", "send_bye");
-    }
 }
 
 /// Counts a call of an agent's outside the queues, for as long as it lasts.

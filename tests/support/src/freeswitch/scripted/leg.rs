@@ -60,6 +60,7 @@ pub(super) enum Turn {
 #[derive(Debug)]
 pub(super) struct Facts {
     pub(super) direction: Direction,
+    pub(super) rate: u32,
     pub(super) channel: String,
     pub(super) number: String,
     pub(super) display: String,
@@ -164,6 +165,7 @@ impl Leg {
             flow: Flow::default(),
             facts: Mutex::new(Facts {
                 direction: birth.direction,
+                rate: birth.rate,
                 channel: birth.channel,
                 number: birth.number,
                 display: birth.display,
@@ -231,8 +233,9 @@ impl Leg {
         }
     }
 
+    /// Tells whether the leg is up; it is not once its hang-up has been told.
     pub(super) fn is_up(&self) -> bool {
-        self.facts().cause.is_none()
+        self.facts().turn != Some(Turn::HangUp)
     }
 
     pub(super) fn is_answered(&self) -> bool {

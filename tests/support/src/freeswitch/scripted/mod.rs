@@ -17,6 +17,7 @@ mod crowd;
 mod dialplan;
 pub mod event;
 mod leg;
+mod offering;
 mod originate;
 mod pattern;
 mod plan;

@@ -131,7 +131,7 @@ fn place(switch: &Switch, target: &str) -> Result<Place, &'static str> {
                 user: name.to_owned(),
             })
         }
-        (Some("error"), Some(cause), None, None) if cause == "USER_BUSY" => Err("USER_BUSY"),
+        (Some("error"), Some("USER_BUSY"), None, None) => Err("USER_BUSY"),
         _ => {
             switch.complain(format!("{target:?} is no dial string that is known here"));
             Err("CHAN_NOT_IMPLEMENTED")

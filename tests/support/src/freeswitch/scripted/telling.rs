@@ -5,6 +5,7 @@ use super::clock;
 use super::event::Event;
 use super::leg::{Direction, Doing, Facts, Leg};
 use super::recorded::{self, Place};
+use crate::tone::RATE;
 
 /// Who was on the telephone when the sessions were recorded.
 const NUMBER: &str = "+4500000017";
@@ -212,6 +213,11 @@ fn profile(id: &str, facts: &Facts, name: &str, recorded: &str) -> String {
         "Profile-Created-Time" | "Channel-Created-Time" => facts.created.to_string(),
         "Channel-Answered-Time" => facts.answered.to_string(),
         "Channel-Progress-Time" => facts.progressed.to_string(),
+        "Read-Codec-Rate" | "Write-Codec-Rate" => facts.rate.to_string(),
+        "Read-Codec-Name" | "Write-Codec-Name" if facts.rate != RATE => "L16".to_owned(),
+        "Read-Codec-Bit-Rate" | "Write-Codec-Bit-Rate" if facts.rate != RATE => {
+            (facts.rate * 16).to_string()
+        }
         "Channel-Bridged-Time" => moment(facts.bridged),
         "Channel-Transfer-Time" => moment(facts.transferred),
         "Channel-Hangup-Time" => moment(facts.hung_up),
@@ -236,7 +242,7 @@ pub(super) fn inherit(leg: &Leg, occasion: Occasion) {
 /// Puts this leg into a recorded variable.
 fn renewed(leg: &Leg, facts: &Facts, name: &str, recorded: &str) -> String {
     let seconds = |from: u64, to: u64| to.saturating_sub(from) / 1_000_000;
-    let rate = leg.audio.rate().to_string();
+    let rate = facts.rate.to_string();
     match name {
         "uuid" | "call_uuid" | "originating_leg_uuid" => leg.id.clone(),
         "direction" => facts.direction.name().to_owned(),

@@ -15,11 +15,19 @@ use tokio::net::UdpSocket;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// How long FreeSWITCH may send nothing: 36 to 116 ms were measured before the first datagram.
-pub const SILENT: Duration = Duration::from_millis(300);
+/// How long the first datagram may take: 36 to 116 ms were measured.
+pub const FIRST: Duration = Duration::from_millis(300);
 
-/// Datagrams read at once when this process was late; more are left for the next time.
-const BURST: usize = 16;
+/// How long FreeSWITCH may then send nothing; it fills in where the caller's phone is silent. A machine
+/// that is short of time for a moment shall not cost a call that goes well.
+pub const SILENT: Duration = Duration::from_secs(1);
+
+/// How often somebody who waits for audio shows that they still do.
+const BEAT: Duration = Duration::from_millis(200);
+
+/// Datagrams read at once when this process was late: more than come in [`SILENT`], so that never more
+/// than one answer goes back to what has waited.
+const BURST: usize = 64;
 
 /// Longer than any frame of a rate that is served; the rest of a longer datagram is cut off.
 const LONGEST: usize = 2 * 960 + 1;
@@ -183,7 +191,7 @@ impl Media {
         let mut other = None;
         loop {
             let received = self.port.socket.recv_from(&mut datagram);
-            let received = tokio::time::timeout_at(self.heard + SILENT, received).await;
+            let received = tokio::time::timeout_at(self.heard + FIRST, received).await;
             let (length, from) = match received {
                 Err(_) => return Err(self.explain(other)),
                 Ok(Err(error)) => return Err(error.to_string()),
@@ -202,7 +210,7 @@ impl Media {
     /// Says why no audio came.
     fn explain(&self, other: Option<usize>) -> String {
         match other {
-            None => format!("no audio came within {SILENT:?} of `unicast`"),
+            None => format!("no audio came within {FIRST:?} of `unicast`"),
             Some(length) => format!(
                 "FreeSWITCH sends {length} bytes at once where {} are 20 ms at {} Hz: pin the \
                  codec in the dialplan, such as absolute_codec_string=PCMA@8000h@20i",
@@ -219,20 +227,20 @@ impl Media {
             self.port
                 .pulse
                 .store(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Relaxed);
-            let readable = async {
-                tokio::time::timeout_at(self.heard + SILENT, self.port.socket.readable()).await
-            };
+            let readable = tokio::time::timeout(BEAT, self.port.socket.readable());
             tokio::select! {
                 biased;
                 () = self.leaving.hung_up.cancelled() => return Incoming::HungUp,
                 () = self.leaving.taken.cancelled() => return Incoming::Taken,
-                readable = readable => match readable {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) | Err(_) => return Incoming::Silent,
+                readable = readable => if matches!(readable, Ok(Err(_))) {
+                    return Incoming::Silent;
                 },
             }
             if let Some(samples) = self.drain() {
                 return Incoming::Audio(samples);
+            }
+            if self.heard.elapsed() > SILENT {
+                return Incoming::Silent;
             }
         }
     }

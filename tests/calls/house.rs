@@ -143,6 +143,16 @@ impl House {
         call
     }
 
+    /// Waits until all that can be known beforehand is spoken.
+    pub(crate) async fn prompts_made(&self) {
+        let made = async {
+            while !self.hotline.log().contains("prompts are made") {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(SOON, made).await.unwrap();
+    }
+
     /// Presses keys and waits until the dialog has come to a state.
     pub(crate) async fn press_to(&self, call: &Call, keys: &str, state: &str) {
         let mark = self.hotline.journal().mark();

@@ -54,6 +54,7 @@ macro_rules! with_a_contact_centre {
             talk::a_wideband_call_is_recognised
             talk::fifty_calls_at_once_are_all_served_and_their_frames_leave_on_time
             promise::a_caller_who_hangs_up_while_recording_has_left_a_message_all_the_same
+            promise::a_phone_that_sends_nothing_any_more_does_not_hold_up_the_message
             promise::when_the_wait_is_long_a_callback_is_ordered_and_the_caller_is_rung_and_connected
             promise::agent_first_an_agent_is_found_before_the_caller_is_rung
             promise::a_callback_outlives_a_kill_of_hotline_and_a_restart_of_the_pbx_and_is_made_once

@@ -83,6 +83,24 @@ pub(crate) async fn a_caller_who_hangs_up_while_recording_has_left_a_message_all
     assert_eq!(mail.attachments().len(), 1);
 }
 
+pub(crate) async fn a_phone_that_sends_nothing_any_more_does_not_hold_up_the_message(
+    switch: Switch,
+) {
+    let house = open(switch).await;
+    let phone = Phone::new("20304050").unwrap();
+    let call = house.call(&phone, CLOSED).await;
+    house.press_to(&call, "1", "closed").await;
+    call.press_all("2").await.unwrap();
+    call.hear_tone(440.0, SOON).await.unwrap();
+    call.say(&caller::danish("mit pas er blevet væk").unwrap())
+        .await
+        .unwrap();
+    call.mute(true);
+    let mail = house.mail.mail(SOON, |_| true).await.unwrap();
+    assert_eq!(mail.attachments().len(), 1);
+    assert!(call.is_up(), "the caller hears that it is noted");
+}
+
 /// Orders a callback by keys: the caller's own number, as soon as possible.
 async fn order_callback(house: &House, phone: &Phone, department: &str) -> String {
     let mark = house.hotline.journal().mark();

@@ -241,7 +241,10 @@ impl Task {
             .with_event_queue_size(EVENTS)
             .with_connect_timeout(self.times.connect);
         let opened = EslClient::connect_with_options(&self.host, self.port, &password, options);
-        let (client, events) = opened.await.map_err(|error| self.explain(error))?;
+        // The crate keeps its buffer of 64 KiB in this future.
+        let (client, events) = Box::pin(opened)
+            .await
+            .map_err(|error| self.explain(error))?;
         let commands = Commands::new(client.clone());
         client.set_command_timeout(self.times.command);
         // The crate closes what has been silent for so long, and fails all commands that wait.

@@ -342,7 +342,7 @@ support@default|a2@default|Ready|1|1
 
     fn state(answers: &Answers) -> QueueState {
         let states = answers.states("default", &Waits::default());
-        states[&QueueName::from("support")].clone()
+        states[&QueueName::from("support")]
     }
 
     fn names(agents: Vec<Agent>) -> Vec<String> {

@@ -34,7 +34,7 @@ const LINGER: Duration = Duration::from_secs(5);
 const HOLD_OFF: Duration = Duration::from_millis(400);
 
 /// How long a call's task may not have asked for audio until the watchdog is let off.
-const PULSE: Duration = Duration::from_millis(800);
+const PULSE: Duration = Duration::from_secs(2);
 
 /// A connection that is closed for good when this is dropped, whoever still holds an end of it: the
 /// crate's reader would otherwise keep it for as long as the other side likes.

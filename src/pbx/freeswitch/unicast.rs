@@ -15,14 +15,19 @@ use tokio::net::UdpSocket;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// How long FreeSWITCH may send nothing: 36 to 116 ms were measured before the first datagram.
-pub const SILENT: Duration = Duration::from_millis(300);
+/// How long the first datagram may take: 36 to 116 ms were measured.
+pub const FIRST: Duration = Duration::from_millis(300);
 
-/// When this process looks so long after its time, the silence may be its own.
-const LATE: Duration = Duration::from_millis(20);
+/// How long FreeSWITCH may then send nothing; it fills in where the caller's phone is silent. A machine
+/// that is short of time for a moment shall not cost a call that goes well.
+pub const SILENT: Duration = Duration::from_secs(1);
 
-/// Datagrams read at once when this process was late; more are left for the next time.
-const BURST: usize = 16;
+/// How often somebody who waits for audio shows that they still do.
+const BEAT: Duration = Duration::from_millis(200);
+
+/// Datagrams read at once when this process was late: more than come in [`SILENT`], so that never more
+/// than one answer goes back to what has waited.
+const BURST: usize = 64;
 
 /// Longer than any frame of a rate that is served; the rest of a longer datagram is cut off.
 const LONGEST: usize = 2 * 960 + 1;
@@ -87,8 +92,6 @@ pub struct Media {
     port: Arc<Port>,
     host: IpAddr,
     heard: Instant,
-    /// Whether a silence that may have been our own has been overlooked since.
-    overlooked: bool,
     leaving: Leaving,
     strangers: Counter,
     warned: bool,
@@ -148,7 +151,6 @@ impl Media {
             port: Arc::new(port),
             host,
             heard: Instant::now(),
-            overlooked: false,
             leaving,
             strangers,
             warned: false,
@@ -189,7 +191,7 @@ impl Media {
         let mut other = None;
         loop {
             let received = self.port.socket.recv_from(&mut datagram);
-            let received = tokio::time::timeout_at(self.heard + SILENT, received).await;
+            let received = tokio::time::timeout_at(self.heard + FIRST, received).await;
             let (length, from) = match received {
                 Err(_) => return Err(self.explain(other)),
                 Ok(Err(error)) => return Err(error.to_string()),
@@ -208,7 +210,7 @@ impl Media {
     /// Says why no audio came.
     fn explain(&self, other: Option<usize>) -> String {
         match other {
-            None => format!("no audio came within {SILENT:?} of `unicast`"),
+            None => format!("no audio came within {FIRST:?} of `unicast`"),
             Some(length) => format!(
                 "FreeSWITCH sends {length} bytes at once where {} are 20 ms at {} Hz: pin the \
                  codec in the dialplan, such as absolute_codec_string=PCMA@8000h@20i",
@@ -225,33 +227,22 @@ impl Media {
             self.port
                 .pulse
                 .store(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Relaxed);
-            let readable = async {
-                tokio::time::timeout_at(self.heard + SILENT, self.port.socket.readable()).await
-            };
+            let readable = tokio::time::timeout(BEAT, self.port.socket.readable());
             tokio::select! {
                 biased;
                 () = self.leaving.hung_up.cancelled() => return Incoming::HungUp,
                 () = self.leaving.taken.cancelled() => return Incoming::Taken,
-                readable = readable => match readable {
-                    Ok(Ok(())) => {}
-                    Err(_) if self.was_late() => continue,
-                    Ok(Err(_)) | Err(_) => return Incoming::Silent,
+                readable = readable => if matches!(readable, Ok(Err(_))) {
+                    return Incoming::Silent;
                 },
             }
             if let Some(samples) = self.drain() {
                 return Incoming::Audio(samples);
             }
+            if self.heard.elapsed() > SILENT {
+                return Incoming::Silent;
+            }
         }
-    }
-
-    /// Tells whether this process has not looked in time for what may come; FreeSWITCH is then given
-    /// as long once more.
-    fn was_late(&mut self) -> bool {
-        let late = self.heard.elapsed() > SILENT + LATE;
-        if late {
-            self.heard = Instant::now();
-        }
-        late && !std::mem::replace(&mut self.overlooked, true)
     }
 
     /// Reads what has come; nothing when it was nobody's audio.
@@ -264,7 +255,6 @@ impl Media {
             };
             if self.is_from_switch(length, from) && length == 2 * self.frame() {
                 self.heard = Instant::now();
-                self.overlooked = false;
                 let pairs = datagram[..length].chunks_exact(2);
                 samples.extend(pairs.map(|pair| i16::from_le_bytes([pair[0], pair[1]])));
             }

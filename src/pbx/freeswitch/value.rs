@@ -151,8 +151,10 @@ pub(super) fn extension(field: &str, text: &str) -> Result<String, PbxError> {
             "{text:?} is no extension: letters, digits, + * # _ - . and @ only"
         )));
     }
-    // `uuid_transfer` takes the one for an option; the other, ordered to be dialled, ends FreeSWITCH.
-    if text.starts_with('-') || text.eq_ignore_ascii_case("undef") {
+    // `uuid_transfer` takes the first for an option; the second, ordered to be dialled, ends
+    // FreeSWITCH; for the third see `clean`.
+    let lower = text.to_ascii_lowercase();
+    if lower.starts_with('-') || lower == "undef" || lower.contains("mod_event_socket") {
         return Err(unsendable(format!(
             "{text:?} means something else to FreeSWITCH"
         )));
@@ -418,7 +420,17 @@ mod tests {
             assert_eq!(extension("x", fine).unwrap(), fine);
         }
         for wrong in [
-            "", "a b", "-both", "undef", "UNDEF", "a,b", "&park()", "${x}", "a\nb", "a:b",
+            "",
+            "a b",
+            "-both",
+            "undef",
+            "UNDEF",
+            "Mod_Event_Socket",
+            "a,b",
+            "&park()",
+            "${x}",
+            "a\nb",
+            "a:b",
         ] {
             assert!(extension("x", wrong).is_err(), "{wrong:?}");
         }

@@ -1,4 +1,6 @@
-//! An echo behind Hotline's door: what a caller says goes back, one frame for each that comes.
+//! An echo behind Hotline's door: what a caller says goes back, one frame for each that comes in time.
+//! Of those that waited because this process was late only the last does, as in a call: FreeSWITCH
+//! forgets nothing, and who sends it more than one at once is heard later from then on.
 //!
 //! No link is up beside it, because nobody is dialled and no queue is read.
 
@@ -62,9 +64,9 @@ async fn echo(visitor: Visitor) {
     let mouth = media.mouth();
     let frame = media.rate() as usize / 50;
     while let Incoming::Audio(samples) = media.next().await {
-        for frame in samples.chunks_exact(frame) {
+        if let Some(last) = samples.rchunks_exact(frame).next() {
             // A frame that cannot leave now is lost, as it is in a call.
-            mouth.send(frame);
+            mouth.send(last);
         }
     }
 }

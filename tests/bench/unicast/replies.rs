@@ -67,7 +67,7 @@ impl Replies {
             ("divert_events", Some("on")) => &self.divert,
             ("linger", Some(_)) => &self.linger,
             ("sendmsg", None) => &self.message,
-            ("api", Some("sched_transfer")) if first.contains(&id) => &self.set,
+            ("api", Some("sched_transfer" | "uuid_setvar")) if first.contains(&id) => &self.set,
             ("api", Some("sched_del")) if first.ends_with(&id) => &self.deleted,
             _ => return None,
         };

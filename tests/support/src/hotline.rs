@@ -138,7 +138,7 @@ impl Hotline {
 
     fn verb_to_run(&self) -> Vec<String> {
         let settings = &self.settings;
-        let words = match settings.pbx {
+        match settings.pbx {
             Section::Demo => vec![
                 "demo".to_owned(),
                 format!("--listen=127.0.0.1:{}", settings.http_port),
@@ -149,8 +149,7 @@ impl Hotline {
                 let words = ["serve", "--journal"].into_iter().chain(guard);
                 words.map(str::to_owned).collect()
             }
-        };
-        words
+        }
     }
 
     /// Waits until the HTTP door says that all is well.

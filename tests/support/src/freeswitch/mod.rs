@@ -274,24 +274,29 @@ impl Real {
         Ok(first.map(|first| Duration::from_secs(now.saturating_sub(first))))
     }
 
+    /// Asks for sessions: the list of channels is written with some delay.
     async fn channels(&self) -> Result<usize> {
-        let answer = self.esl.api("show channels count").await?;
-        let count = answer
-            .split_whitespace()
-            .next()
-            .and_then(|word| word.parse().ok());
-        count.with_context(|| format!("show channels count: {answer}"))
+        let status = self.esl.api("status").await?;
+        let sessions = status
+            .lines()
+            .find(|line| line.contains("session(s) - peak"));
+        let count = sessions.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        count.with_context(|| format!("status: {status}"))
     }
 
+    /// Finds the channel by its event, for the same reason.
     async fn channel_of(&self, caller: &str) -> Result<String> {
-        let channels: Value = serde_json::from_str(&self.esl.api("show channels as json").await?)?;
-        let rows = channels["rows"].as_array().into_iter().flatten();
-        let found = rows
-            .into_iter()
-            .find(|row| row["initial_cid_num"] == caller && row["direction"] == "inbound");
-        let id = found.and_then(|row| row["uuid"].as_str());
-        id.map(str::to_owned)
-            .with_context(|| format!("no channel of {caller}: {channels}"))
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let is_theirs = |event: &Value| {
+            event["Event-Name"] == "CHANNEL_CREATE"
+                && event["Call-Direction"] == "inbound"
+                && event["Caller-Caller-ID-Number"] == caller
+        };
+        let came = self.esl.event(PATIENCE, is_theirs).await;
+        came.with_context(|| format!("no channel of {caller}"))?;
+        let last = self.esl.events().into_iter().rfind(is_theirs);
+        let id = last.and_then(|event| event["Unique-ID"].as_str().map(str::to_owned));
+        id.with_context(|| format!("the channel of {caller} has no id"))
     }
 
     async fn rate_of(&self, caller: &str) -> Result<u32> {

@@ -63,7 +63,7 @@ pub enum Pbx {
     /// The operator in front of `hotline demo`.
     BuiltIn(Operator),
     /// A real Asterisk.
-    Asterisk(Asterisk),
+    Asterisk(Box<Asterisk>),
     /// A FreeSWITCH, real or scripted.
     FreeSwitch(FreeSwitch),
 }
@@ -73,9 +73,9 @@ impl Pbx {
     pub async fn start(switch: Switch, site: Site) -> Result<Self> {
         Ok(match switch {
             Switch::BuiltIn => Self::BuiltIn(Operator::start(&site)?),
-            Switch::Asterisk => {
-                Self::Asterisk(Asterisk::start(asterisk::Site::try_from(site)?).await?)
-            }
+            Switch::Asterisk => Self::Asterisk(Box::new(
+                Asterisk::start(asterisk::Site::try_from(site)?).await?,
+            )),
             Switch::FreeSwitch => Self::FreeSwitch(FreeSwitch::start(&site).await?),
         })
     }

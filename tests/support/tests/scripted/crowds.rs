@@ -32,7 +32,7 @@ async fn echo(mut client: Client) -> Option<String> {
     (over.get("Unique-ID") == Some(&id)).then_some(id)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_calls_keep_their_pace_while_five_hundred_events_a_second_are_told() {
     let stage = Stage::set().await;
     let mut client = Client::login(&stage.scripted, "CUSTOM callcenter::info").await;
@@ -61,9 +61,13 @@ async fn two_hundred_calls_keep_their_pace_while_five_hundred_events_a_second_ar
     let sent = storm.over().await;
     let frames = began.elapsed().as_secs_f64() * 50.0;
     for (before, after) in before.iter().zip(crowd.datagrams()) {
-        let share = (after.0 - before.0) as f64 / frames;
-        assert!((0.8..1.2).contains(&share), "{share} of the frames");
-        assert!(after.1 + 10 >= after.0, "{after:?}");
+        for (count, whose) in [(after.0 - before.0, "switch"), (after.1 - before.1, "bot")] {
+            let share = count as f64 / frames;
+            assert!(
+                (0.8..1.2).contains(&share),
+                "{share} of the {whose}'s frames"
+            );
+        }
     }
     for number in 1..=sent {
         let event = client.event("agent-state-change").await;
@@ -108,7 +112,9 @@ async fn a_crowd_of_callers_reaches_the_bot_and_each_has_audio_both_ways() {
             let mut buffer = [0; 1000];
             let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
             assert_eq!(length, 320);
-            assert_eq!(buffer[..2], 1000i16.to_le_bytes());
+            // A late frame is filled.
+            let frame = [buffer[0], buffer[1]];
+            assert!([1000i16.to_le_bytes(), [0xff, 0xff]].contains(&frame));
             socket.send_to(&buffer[..length], from).await.unwrap();
         }
     }

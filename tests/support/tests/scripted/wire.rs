@@ -117,6 +117,24 @@ async fn a_command_may_come_in_pieces_and_two_may_come_at_once() {
 }
 
 #[tokio::test]
+async fn what_a_doctor_asks_is_answered() {
+    let scripted = switch();
+    let mut client = Client::login(&scripted, "").await;
+    for (command, begins) in [
+        ("module_exists mod_nosuch", "false"),
+        ("global_getvar domain", "default"),
+        ("global_getvar hotline_fallback", "-ERR no reply"),
+        ("xml_locate dialplan context name default", "<context"),
+        ("xml_locate dialplan context name nowhere", "can't find"),
+        ("sofia status gateway trunk", "====="),
+        ("sofia status gateway nosuch", "Invalid Gateway!"),
+    ] {
+        let said = client.api(command).await;
+        assert!(said.starts_with(begins), "{command}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn a_job_is_told_with_its_id_command_and_result() {
     let scripted = switch();
     let mut client = Client::login(&scripted, "BACKGROUND_JOB").await;

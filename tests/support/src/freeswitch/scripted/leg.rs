@@ -233,8 +233,9 @@ impl Leg {
         }
     }
 
+    /// Tells whether the leg is up; it is not once its hang-up has been told.
     pub(super) fn is_up(&self) -> bool {
-        self.facts().cause.is_none()
+        self.facts().turn != Some(Turn::HangUp)
     }
 
     pub(super) fn is_answered(&self) -> bool {

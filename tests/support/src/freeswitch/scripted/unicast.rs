@@ -68,15 +68,23 @@ struct Way<'a> {
 impl Way<'_> {
     async fn carry(&self, frames: &mut mpsc::Receiver<Vec<i16>>) {
         let size = self.leg.audio.frame() * 2;
-        let mut due = Instant::now() + FRAME;
+        let began = Instant::now();
+        let mut due = began + FRAME;
         let mut buffer = vec![0; 65_536];
         let mut returns = true;
         let flow = &self.leg.flow;
+        // The leg may have been with a bot before.
+        let (before, _) = flow.counts();
         loop {
             let datagram = tokio::select! {
                 frame = frames.recv() => match frame {
                     Some(frame) => {
                         due = Instant::now() + FRAME + PATIENCE;
+                        // A late frame whose place has been filled is not sent as well.
+                        let places = began.elapsed().as_millis() / FRAME.as_millis() + 2;
+                        if u128::from(flow.counts().0 - before) >= places {
+                            continue;
+                        }
                         frame.iter().flat_map(|sample| sample.to_le_bytes()).collect()
                     }
                     None => return,

@@ -51,7 +51,8 @@ async fn decoded(session: &Recording, pieces: Pieces) -> String {
         play(stream, &bytes, pieces).await;
     });
     if begin.is_none() {
-        let refused = EslClient::connect("127.0.0.1", address.port(), "ClueCon").await;
+        let login = EslClient::connect("127.0.0.1", address.port(), "ClueCon");
+        let refused = Box::pin(login).await;
         writeln!(text, "no login: {}", refused.unwrap_err()).unwrap();
     } else {
         let stream = TcpStream::connect(address).await.unwrap();

@@ -89,6 +89,7 @@ impl Channel {
             wire: Wire::new(stream),
             commands: commands_in,
             hotline: hotline_in,
+            due: false,
         };
         let task = tokio::spawn(end.run(to_say));
         let talks = talk(Arc::clone(&audio), hotline.clone(), frame, plan.talks);
@@ -237,6 +238,8 @@ struct End {
     wire: Wire,
     commands: mpsc::UnboundedSender<(Instant, String)>,
     hotline: watch::Sender<Option<SocketAddr>>,
+    /// Whether a transfer is due, unless it is called off.
+    due: bool,
 }
 
 impl End {
@@ -286,9 +289,15 @@ impl End {
                 }
                 self.hotline.send_replace(Some(hotline));
             }
-            _ if command == fallback => self.wire.print("+OK\n").await,
+            _ if command == fallback => {
+                // The first would take the caller away, whatever becomes of the second.
+                assert!(!self.due, "a watchdog is set beside another");
+                self.due = true;
+                self.wire.print("+OK\n").await;
+            }
             _ if command == format!("api sched_del {id}") => {
-                self.wire.print("+OK Deleted: 1\n").await;
+                let deleted = u8::from(std::mem::take(&mut self.due));
+                self.wire.print(&format!("+OK Deleted: {deleted}\n")).await;
             }
             _ if command == format!("api uuid_exists {id}") => self.wire.print("true").await,
             _ if about("uuid_setvar") || about("uuid_transfer") => self.wire.print("+OK\n").await,

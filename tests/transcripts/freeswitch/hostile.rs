@@ -26,19 +26,13 @@ use super::speaker::Speaker;
 use super::switch::{Room, Socket, Wire, event, times, visitor};
 use crate::stage::LONG;
 
-/// Says something to the door, as often as is wanted, and tells how long it took until the door
-/// closed the connection for good.
-async fn said_to(door: SocketAddr, text: &str, again: bool) -> Duration {
+/// Says something to the door, and tells how long it took until the door closed the connection.
+async fn said_to(door: SocketAddr, text: &str) -> Duration {
     let mut stream = TcpStream::connect(door).await.unwrap();
     let begun = Instant::now();
     let talking = async {
-        let mut bytes = [0; 1024];
-        while stream.write_all(text.as_bytes()).await.is_ok() {
-            if !again {
-                while matches!(stream.read(&mut bytes).await, Ok(1..)) {}
-                return;
-            }
-        }
+        let _ = stream.write_all(text.as_bytes()).await;
+        while matches!(stream.read(&mut [0; 1024]).await, Ok(1..)) {}
     };
     timeout(LONG, talking).await.unwrap();
     begun.elapsed()
@@ -127,7 +121,7 @@ async fn what_is_no_freeswitch_is_shown_the_door_and_calls_go_on() {
     ];
     call.beside(async {
         for text in at_once {
-            let took = said_to(door, &text, false).await;
+            let took = said_to(door, &text).await;
             assert!(
                 took < Duration::from_millis(1500),
                 "{took:?} for {text:.60}"
@@ -146,9 +140,9 @@ async fn a_connection_that_does_not_say_whose_it_is_is_closed_after_two_seconds(
     let unfinished = "Event-Name: CHANNEL_DATA\n";
     call.beside(async {
         let (one, two, three) = tokio::join!(
-            said_to(door, "", false),
-            said_to(door, unfinished, false),
-            said_to(door, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", false)
+            said_to(door, ""),
+            said_to(door, unfinished),
+            said_to(door, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         );
         for took in [one, two, three] {
             let seconds = took.as_secs_f64();
@@ -164,8 +158,13 @@ async fn headers_without_an_end_are_read_no_further_than_is_needed() {
     let door = call.door();
     call.beside(async {
         for text in ["A: b\n".repeat(2000), "x".repeat(10_000)] {
-            let took = said_to(door, &text, true).await;
-            assert!(took < Duration::from_millis(1900), "{took:?}");
+            let mut stream = TcpStream::connect(door).await.unwrap();
+            let mut taken = 0;
+            while let Ok(bytes) = stream.write(text.as_bytes()).await {
+                taken += bytes;
+            }
+            // Most of it is in the two sockets' buffers.
+            assert!(taken < 12_000_000, "{taken} bytes were taken");
         }
     })
     .await;
@@ -176,7 +175,7 @@ async fn three_hundred_connections_at_once_cost_no_call_and_pass() {
     let mut call = InProgress::begin().await;
     let door = call.door();
     call.beside(async {
-        let many = (0..300).map(|_| said_to(door, "", false));
+        let many = (0..300).map(|_| said_to(door, ""));
         futures_util::future::join_all(many).await;
     })
     .await;

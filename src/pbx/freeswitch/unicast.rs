@@ -67,6 +67,12 @@ struct Port {
 }
 
 impl Port {
+    /// Shows that somebody attends to the call.
+    fn beat(&self) {
+        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.pulse.store(now, Ordering::Relaxed);
+    }
+
     fn frame(&self) -> usize {
         self.rate as usize / 50
     }
@@ -199,6 +205,7 @@ impl Media {
             };
             if self.is_from_switch(length, from) {
                 self.heard = Instant::now();
+                self.port.beat();
                 return Ok(());
             }
             if from.ip() == self.host {
@@ -223,10 +230,7 @@ impl Media {
     /// Waits for what comes next; may be dropped while waiting without losing anything.
     pub async fn next(&mut self) -> Incoming {
         loop {
-            let now = self.port.opened.elapsed().as_millis();
-            self.port
-                .pulse
-                .store(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Relaxed);
+            self.port.beat();
             let readable = tokio::time::timeout(BEAT, self.port.socket.readable());
             tokio::select! {
                 biased;

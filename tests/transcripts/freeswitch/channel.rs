@@ -2,7 +2,7 @@
 //! recorded channels do, and has real audio.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use hotline::words::CallId;
@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
 use super::recording::Recording;
+use super::speaker::Speaker;
 use super::switch::Wire;
 use crate::stage::LONG;
 
@@ -24,6 +25,8 @@ pub(super) struct Plan {
     pub(super) talks: bool,
     /// Whether not even the first frame is sent, which says that there is audio.
     pub(super) silent: bool,
+    /// Where many phones speak from, instead of one of the channel's own.
+    pub(super) speaker: Option<Arc<Speaker>>,
     /// Commands that begin so are never answered.
     pub(super) ignored: &'static str,
     /// What is different in the channel's description.
@@ -38,6 +41,7 @@ impl Default for Plan {
             rate: 8000,
             talks: true,
             silent: false,
+            speaker: None,
             ignored: "(none)",
             changes: Vec::new(),
             more: String::new(),
@@ -88,7 +92,7 @@ impl Channel {
         };
         let task = tokio::spawn(end.run(to_say));
         let talks = talk(Arc::clone(&audio), hotline.clone(), frame, plan.talks);
-        let talking = (!plan.silent).then(|| tokio::spawn(talks));
+        let talking = (!plan.silent && plan.speaker.is_none()).then(|| tokio::spawn(talks));
         Self {
             id,
             audio,
@@ -276,7 +280,10 @@ impl End {
             unicast if unicast.starts_with("sendmsg\ncall-command: unicast\n") => {
                 self.wire.reply("+OK").await;
                 let port = super::recording::header(unicast, "remote-port").unwrap();
-                let hotline = format!("127.0.0.1:{port}").parse().unwrap();
+                let hotline: SocketAddr = format!("127.0.0.1:{port}").parse().unwrap();
+                if let Some(speaker) = &self.plan.speaker {
+                    speaker.call(hotline);
+                }
                 self.hotline.send_replace(Some(hotline));
             }
             _ if command == fallback => self.wire.print("+OK\n").await,
@@ -291,9 +298,12 @@ impl End {
 
     /// The recorded description of a channel, for this one.
     fn described(&self) -> String {
-        let recording = Recording::read("outbound-call");
-        let described = recording.messages().remove(0).head;
-        let mut described = described.replace(&recording.channel(), &self.id).replace(
+        static RECORDED: LazyLock<(String, String)> = LazyLock::new(|| {
+            let recording = Recording::read("outbound-call");
+            (recording.messages().remove(0).head, recording.channel())
+        });
+        let (described, recorded) = &*RECORDED;
+        let mut described = described.replace(recorded, &self.id).replace(
             "Codec-Rate: 8000",
             &format!("Codec-Rate: {}", self.plan.rate),
         );

@@ -1,8 +1,10 @@
 //! What is no FreeSWITCH, or a broken one: at the door, on the audio ports, and on the link.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use hotline::call::line::FromCaller;
 use hotline::call::unicast;
 use hotline::pbx::LinkState;
 use hotline::pbx::freeswitch::told::Told;
@@ -13,12 +15,14 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use super::channel::{Channel, Plan, frame};
 use super::link::Plugged;
 use super::recording::Recording;
 use super::sessions::{Call, echo};
+use super::speaker::Speaker;
 use super::switch::{Room, Socket, Wire, event, times, visitor};
 use crate::stage::LONG;
 
@@ -51,33 +55,58 @@ async fn goes_on(channel: &Channel, mark: i16) {
     assert_eq!(answer, frame(160, mark));
 }
 
-/// A caller whose frames the test sends itself, and who is answered; kept alive meanwhile.
-async fn in_progress() -> Call {
-    let mut call = Call::begin(Plan {
-        talks: false,
-        ..Plan::default()
-    })
-    .await;
-    let media = call.visitor.take().unwrap().media;
-    echo(unicast::line(media));
-    call
+/// A caller who is with us, heard and answered.
+struct InProgress {
+    call: Call,
+    others: mpsc::UnboundedReceiver<FromCaller>,
+    speaker: Arc<Speaker>,
 }
 
-/// Runs something beside a call in progress.
-async fn beside(call: &Call, work: impl Future<Output = ()>) {
-    let mut work = std::pin::pin!(work);
-    for mark in 0.. {
-        tokio::select! {
-            () = &mut work => return,
-            () = tokio::time::sleep(Duration::from_millis(20)) => goes_on(&call.channel, mark).await,
+impl InProgress {
+    async fn begin() -> Self {
+        let speaker = Speaker::start();
+        let plan = Plan {
+            speaker: Some(Arc::clone(&speaker)),
+            ..Plan::default()
+        };
+        let mut call = Call::begin(plan).await;
+        let media = call.visitor.take().unwrap().media;
+        let others = echo(unicast::line(media));
+        Self {
+            call,
+            others,
+            speaker,
         }
+    }
+
+    fn door(&self) -> SocketAddr {
+        self.call.door.address()
+    }
+
+    /// Runs something beside the call, which goes on all the time and afterwards.
+    async fn beside(&mut self, work: impl Future<Output = ()>) {
+        work.await;
+        let before = self.speaker.answers();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let after = self.speaker.answers();
+        assert!(
+            after > before,
+            "the caller is answered no more: {before:?} {after:?}"
+        );
+        assert!(self.others.try_recv().is_err(), "the call has ended");
+    }
+
+    /// Has another caller come in.
+    async fn next(&mut self) {
+        let next = Channel::call(self.door(), Plan::default()).await;
+        assert_eq!(visitor(&mut self.call.door).await.call, next.call_id());
     }
 }
 
 #[tokio::test]
 async fn what_is_no_freeswitch_is_shown_the_door_and_calls_go_on() {
-    let mut call = in_progress().await;
-    let door = call.door.address();
+    let mut call = InProgress::begin().await;
+    let door = call.door();
     let described = Recording::read("outbound-call").messages().remove(0).head;
     let changed = |old: &str, new: &str| {
         assert!(described.contains(old), "{old}");
@@ -100,7 +129,7 @@ async fn what_is_no_freeswitch_is_shown_the_door_and_calls_go_on() {
         changed("Codec-Rate: 8000", "Codec-Rate: 0"),
         changed("\nUnique-ID: ", "\nUnique-ID: ../../"),
     ];
-    beside(&call, async {
+    call.beside(async {
         for text in at_once {
             let took = said_to(door, &text, false).await;
             assert!(
@@ -111,16 +140,15 @@ async fn what_is_no_freeswitch_is_shown_the_door_and_calls_go_on() {
     })
     .await;
     // The next caller comes in.
-    let next = Channel::call(door, Plan::default()).await;
-    assert_eq!(visitor(&mut call.door).await.call, next.call_id());
+    call.next().await;
 }
 
 #[tokio::test]
 async fn a_connection_that_does_not_say_whose_it_is_is_closed_after_two_seconds() {
-    let call = in_progress().await;
-    let door = call.door.address();
+    let mut call = InProgress::begin().await;
+    let door = call.door();
     let unfinished = "Event-Name: CHANNEL_DATA\n";
-    beside(&call, async {
+    call.beside(async {
         let (one, two, three) = tokio::join!(
             said_to(door, "", false),
             said_to(door, unfinished, false),
@@ -136,9 +164,9 @@ async fn a_connection_that_does_not_say_whose_it_is_is_closed_after_two_seconds(
 
 #[tokio::test]
 async fn headers_without_an_end_are_read_no_further_than_is_needed() {
-    let call = in_progress().await;
-    let door = call.door.address();
-    beside(&call, async {
+    let mut call = InProgress::begin().await;
+    let door = call.door();
+    call.beside(async {
         for text in ["A: b\n".repeat(2000), "x".repeat(10_000)] {
             let took = said_to(door, &text, true).await;
             assert!(took < Duration::from_millis(1900), "{took:?}");
@@ -149,15 +177,14 @@ async fn headers_without_an_end_are_read_no_further_than_is_needed() {
 
 #[tokio::test]
 async fn three_hundred_connections_at_once_cost_no_call_and_pass() {
-    let mut call = in_progress().await;
-    let door = call.door.address();
-    beside(&call, async {
+    let mut call = InProgress::begin().await;
+    let door = call.door();
+    call.beside(async {
         let many = (0..300).map(|_| said_to(door, "", false));
         futures_util::future::join_all(many).await;
     })
     .await;
-    let next = Channel::call(door, Plan::default()).await;
-    assert_eq!(visitor(&mut call.door).await.call, next.call_id());
+    call.next().await;
 }
 
 /// Has a connection introduce itself as a call and then say something at a later command.
@@ -183,13 +210,13 @@ async fn breaks_off(door: SocketAddr, command: usize, text: &str) -> Duration {
 
 #[tokio::test]
 async fn a_call_whose_connection_turns_strange_is_closed_for_good() {
-    let call = in_progress().await;
-    let door = call.door.address();
+    let mut call = InProgress::begin().await;
+    let door = call.door();
     let large = "Content-Type: api/response\nContent-Length: 104857600\n\n";
     let negative = "Content-Type: api/response\nContent-Length: -1\n\n";
     let refusal = "Content-Type: command/reply\nReply-Text: -ERR no\n\n";
     let never = "Content-Type: command/reply\nContent-Length: 100000\n\nxxxx";
-    beside(&call, async {
+    call.beside(async {
         let strange = [
             (2, large),
             (3, negative),
@@ -214,7 +241,12 @@ async fn a_call_whose_connection_turns_strange_is_closed_for_good() {
 
 #[tokio::test]
 async fn strangers_are_not_heard_and_are_counted() {
-    let call = in_progress().await;
+    let plan = Plan {
+        talks: false,
+        ..Plan::default()
+    };
+    let mut call = Call::begin(plan).await;
+    echo(unicast::line(call.visitor.take().unwrap().media));
     let hotline = call.channel.hotline().await;
     let near = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let far = UdpSocket::bind("127.0.0.2:0").await.unwrap();

@@ -156,7 +156,7 @@ async fn nothing_of_a_callers_name_or_number_reaches_a_command_unclean() {
         let plan = Plan {
             changes: vec![
                 (
-                    "Caller-Caller-ID-Name: S%C3%B8ren".to_owned(),
+                    "Caller-Caller-ID-Name: S%C3%B8ren%20%C3%86r%C3%B8".to_owned(),
                     format!("Caller-Caller-ID-Name: {}", encoded(&name)),
                 ),
                 (

@@ -51,7 +51,8 @@ async fn decoded(session: &Recording, pieces: Pieces) -> String {
         play(stream, &bytes, pieces).await;
     });
     if begin.is_none() {
-        let refused = EslClient::connect("127.0.0.1", address.port(), "ClueCon").await;
+        let login = EslClient::connect("127.0.0.1", address.port(), "ClueCon");
+        let refused = Box::pin(login).await;
         writeln!(text, "no login: {}", refused.unwrap_err()).unwrap();
     } else {
         let stream = TcpStream::connect(address).await.unwrap();
@@ -134,9 +135,9 @@ async fn every_recorded_session_is_read_alike_whole_and_in_pieces() {
     assert_eq!(names.len(), 31);
     for name in names {
         let session = Recording::read(&name);
-        let whole = decoded(&session, Pieces::Whole).await;
+        let whole = Box::pin(decoded(&session, Pieces::Whole)).await;
         for pieces in [Pieces::Of(7), Pieces::Of(1)] {
-            let text = decoded(&session, pieces).await;
+            let text = Box::pin(decoded(&session, pieces)).await;
             assert_eq!(whole, text, "{name} in pieces: {pieces:?}");
         }
         snapshots("../decoded/freeswitch").bind(|| insta::assert_snapshot!(name, whole));

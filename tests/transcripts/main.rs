@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod callers;
+mod decoded;
 mod freeswitch;
 mod link;
 mod outgoing;

@@ -32,15 +32,11 @@ async fn said_to(door: SocketAddr, text: &str, again: bool) -> Duration {
     let mut stream = TcpStream::connect(door).await.unwrap();
     let begun = Instant::now();
     let talking = async {
-        loop {
-            if stream.write_all(text.as_bytes()).await.is_err() {
+        while stream.write_all(text.as_bytes()).await.is_ok() {
+            if !again {
+                // Until it ends, or breaks.
+                let _ = stream.read_to_end(&mut Vec::new()).await;
                 return;
-            }
-            let mut bytes = [0; 1024];
-            while !again {
-                if let Ok(0) | Err(_) = stream.read(&mut bytes).await {
-                    return;
-                }
             }
         }
     };

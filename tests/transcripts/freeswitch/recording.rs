@@ -163,11 +163,11 @@ impl Recording {
     /// What was printed the n-th time that a command was sent, counted from 1.
     pub(super) fn printed(&self, command: &str, time: usize) -> String {
         let commands = self.commands();
-        let same = commands
+        let mut same = commands
             .iter()
             .enumerate()
             .filter(|(_, sent)| **sent == command);
-        let (place, _) = same.skip(time - 1).next().unwrap();
+        let (place, _) = same.nth(time - 1).unwrap();
         self.answer(place + 1).body
     }
 

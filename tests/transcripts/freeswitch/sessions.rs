@@ -5,7 +5,6 @@ use std::time::Duration;
 use hotline::call::line::{FRAME, FromCaller, Line};
 use hotline::call::unicast;
 use hotline::dialog::Target;
-use hotline::pbx::freeswitch::unicast::Incoming;
 use hotline::pbx::freeswitch::{Door, Visitor};
 use hotline::pbx::{CallEvent, HangupCause, Pbx, PbxError};
 use hotline::words::{Key, PhoneNumber, QueueName};
@@ -430,7 +429,7 @@ async fn the_watchdog_is_held_off_while_the_call_is_attended_to_and_let_off_when
 
     let mut call = Call::begin(Plan::default()).await;
     // Nobody asks for audio, as when our process or the call's task hangs.
-    watchdogs(&mut call.channel, Duration::from_millis(2800)).await;
+    watchdogs(&mut call.channel, Duration::from_millis(3500)).await;
     let more = watchdogs(&mut call.channel, Duration::from_millis(1500)).await;
     assert_eq!(more, Vec::<Instant>::new());
 }
@@ -471,34 +470,6 @@ async fn a_call_whose_audio_stops_goes_to_the_dialplan() {
     let mut others = echo(unicast::line(visitor.unwrap().media));
     assert_eq!(next(&mut others).await, FromCaller::Taken);
     channel.closed().await;
-}
-
-#[tokio::test]
-async fn a_silence_while_this_process_was_held_up_is_not_taken_for_the_switchs() {
-    let plan = Plan {
-        talks: false,
-        ..Plan::default()
-    };
-    let Call {
-        channel, visitor, ..
-    } = Call::begin(plan).await;
-    let mut media = visitor.unwrap().media;
-    let hotline = channel.hotline().await;
-    let listening = tokio::spawn(async move {
-        let heard = media.next().await;
-        (heard, media)
-    });
-    tokio::task::yield_now().await;
-    // All tasks of this test's runtime stand still.
-    std::thread::sleep(Duration::from_millis(450));
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    let late = frame(FRAME, 7);
-    channel.audio.send_to(&late, hotline).await.unwrap();
-    let (heard, mut media) = timeout(LONG, listening).await.unwrap().unwrap();
-    assert_eq!(heard, Incoming::Audio(vec![7; FRAME]));
-    // Then the switch's own silence is one.
-    let heard = timeout(LONG, media.next()).await.unwrap();
-    assert_eq!(heard, Incoming::Silent);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use hotline::pbx::asterisk::KeysFrom;
 use hotline::pbx::asterisk::wire::Block;
 use hotline::pbx::{CallEvent, Pbx};
 use hotline::words::CallId;
@@ -52,7 +53,7 @@ async fn announce(peer: &mut Peer, call: CallId, block: &Block) {
 /// What becomes of a recorded session. Channels that the recorded dialplan did not announce are
 /// announced here, so that what happens to each of them is seen.
 async fn decoded(name: &str) -> String {
-    let (asterisk, mut stage, _folder) = Stage::asterisk();
+    let (asterisk, mut stage, _folder) = Stage::asterisk_with(KeysFrom::Manager);
     let mut peer = stage.ready(&asterisk).await;
     let recorded = blocks(&read(&format!("{name}.ami.in")));
     let of_dialplan =
@@ -67,6 +68,8 @@ async fn decoded(name: &str) -> String {
     for block in recorded.iter().filter(|block| block.event().is_some()) {
         let own = of_dialplan(block);
         let new = block.is_event("Newchannel")
+            // It stands for a call that has failed and is none.
+            && block.get("Channel") != Some("OutgoingSpoolFailed")
             && !announced.contains_key(block.get("Uniqueid").unwrap_or_default());
         let call = match (own, new) {
             (true, _) => Some(announced[block.get("Uniqueid").unwrap()]),

@@ -30,10 +30,14 @@ fn dial(number: u64, order: DialOrder) -> Dial {
 
 /// Plays a recorded callback to one that we dial.
 async fn dialled(number: u64, name: &str, order: DialOrder) -> (Result<Dialled, PbxError>, Block) {
+    played(&format!("callback-{name}"), "p3", &dial(number, order)).await
+}
+
+/// Plays what the recorded switch said to an order, which is known by its ActionID.
+async fn played(name: &str, order: &str, dial: &Dial) -> (Result<Dialled, PbxError>, Block) {
     let (asterisk, mut stage, _folder) = Stage::asterisk();
     let mut peer = stage.ready(&asterisk).await;
-    let recorded = blocks(&read(&format!("callback-{name}.ami.in")));
-    let dial = dial(number, order);
+    let recorded = blocks(&read(&format!("{name}.ami.in")));
     let player = async {
         let originate = loop {
             let action = peer.action().await.unwrap();
@@ -45,18 +49,18 @@ async fn dialled(number: u64, name: &str, order: DialOrder) -> (Result<Dialled, 
         let id = originate.get("ActionID").unwrap().to_owned();
         let begin = recorded
             .iter()
-            .position(|block| block.get("ActionID") == Some("p3"))
+            .position(|block| block.get("ActionID") == Some(order))
             .unwrap();
         for block in &recorded[begin..] {
             let lines = block.0.iter().map(|(key, value)| match value.as_str() {
-                "p3" => format!("{key}: {id}\n"),
+                value if value == order => format!("{key}: {id}\n"),
                 value => format!("{key}: {value}\n"),
             });
             peer.say(&(lines.collect::<String>() + "\n")).await;
         }
         originate
     };
-    tokio::join!(asterisk.dial(&dial), player)
+    tokio::join!(asterisk.dial(dial), player)
 }
 
 #[tokio::test]
@@ -85,6 +89,28 @@ async fn callbacks_end_as_they_ended_on_the_real_switch() {
     ];
     for (number, name, order, expected) in cases {
         let (result, _) = dialled(number, name, order).await;
+        assert_eq!(result.unwrap(), expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn orders_that_no_dialplan_carried_out_end_as_they_ended_on_the_real_switch() {
+    let cases = [
+        ("success", 1, Dialled::Answered),
+        ("busy", 2, Dialled::Busy),
+        ("not-found", 3, Dialled::InvalidNumber),
+        ("no-answer", 4, Dialled::NoAnswer),
+        ("no-such-extension", 5, Dialled::Failed),
+        ("no-such-endpoint", 6, Dialled::Failed),
+        ("unreachable", 7, Dialled::Failed),
+    ];
+    for (name, number, expected) in cases {
+        let id = format!("d0000000-0000-4000-8000-{number:012}");
+        let dial = Dial {
+            call: CallId(id.parse().unwrap()),
+            ..dial(number, DialOrder::CallerFirst)
+        };
+        let (result, _) = played(&format!("originate-{name}"), "a3", &dial).await;
         assert_eq!(result.unwrap(), expected, "{name}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hotline::pbx::asterisk::link::{Connector, Link, Login, News, Secret, Stream, Times};
 use hotline::pbx::asterisk::wire::Block;
-use hotline::pbx::asterisk::{Asterisk, Config};
+use hotline::pbx::asterisk::{Asterisk, Config, KeysFrom};
 use hotline::pbx::{LinkState, Pbx};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
@@ -164,12 +164,17 @@ impl Stage {
 
     /// Starts the whole room, its secret in a file.
     pub(crate) fn asterisk() -> (Arc<Asterisk>, Self, tempfile::TempDir) {
+        Self::asterisk_with(KeysFrom::Audio)
+    }
+
+    pub(crate) fn asterisk_with(keys: KeysFrom) -> (Arc<Asterisk>, Self, tempfile::TempDir) {
         let (plug, stage) = Self::plug(false);
         let folder = tempfile::tempdir().unwrap();
         let secret = folder.path().join("secret");
         std::fs::write(&secret, "botsecret\n").unwrap();
         let config = serde_json::json!({ "username": "bot", "secret_file": secret });
-        let config: Config = serde_json::from_value(config).unwrap();
+        let mut config: Config = serde_json::from_value(config).unwrap();
+        config.keys_from = keys;
         let asterisk = Asterisk::start_over(plug, config, times(), &stage.stop);
         (asterisk, stage, folder)
     }

@@ -307,3 +307,46 @@ async fn callers_who_wait_are_counted_whatever_they_are_called() {
     };
     assert_eq!(queues[&QueueName::from("support")], expected);
 }
+
+#[tokio::test]
+async fn a_caller_waits_until_an_agent_has_them() {
+    let states = [
+        // Nobody is logged in yet.
+        (1, 1, 0, 0),
+        // An agent's phone rings.
+        (2, 1, 1, 0),
+        // They talk.
+        (3, 0, 1, 0),
+    ];
+    for (time, waiting, agents, agents_free) in states {
+        let room = Room::open().await;
+        let mut wire = room.ready().await;
+        let (lists, session) = (
+            Recording::read("callcenter-lists"),
+            Recording::read("callcenter-answered"),
+        );
+        let player = async {
+            while let Some(command) = wire.command().await {
+                let printed = match command.as_str() {
+                    "api strepoch" => "1795335966".to_owned(),
+                    "api callcenter_config queue list" => lists.printed(&command, 1),
+                    "api callcenter_config tier list" => session.printed(&command, 1),
+                    command => session.printed(command, time),
+                };
+                wire.print(&printed).await;
+            }
+        };
+        let queues = tokio::select! {
+            queues = room.house.queues() => queues.unwrap(),
+            () = player => panic!(),
+        };
+        let expected = QueueState {
+            waiting,
+            agents,
+            agents_free,
+            longest_wait: 4 * waiting,
+            average_wait: 0,
+        };
+        assert_eq!(queues[&QueueName::from("support")], expected, "look {time}");
+    }
+}

@@ -12,7 +12,7 @@ use super::journal::{self, Entry, JOURNALS, Journal};
 use super::line::Line;
 use super::task::{Ended, Task};
 use crate::dialog::{Caller, Dialog, Outcome, Playbook, SlotValue};
-use crate::pbx::{Arrival, CallEvent};
+use crate::pbx::{Arrival, CallEvent, PbxError};
 use crate::words::{CallId, FlowName, PhoneNumber, TenantId};
 
 /// The flow that greets someone whom we called back.
@@ -103,6 +103,10 @@ impl Desk {
         }
         let arrival = match self.house.pbx.arrival(call).await {
             Ok(arrival) => arrival,
+            Err(PbxError::NoSuchCall) => {
+                tracing::info!(%call, "a caller was gone before they could be served");
+                return line.to_caller.close().await;
+            }
             Err(error) => return self.turn_away(call, &mut line, &error.to_string()).await,
         };
         let Some(visit) = self.visit(&arrival) else {

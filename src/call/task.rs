@@ -243,6 +243,10 @@ impl Call {
                     }
                     FromCaller::Taken => {
                         self.line_is_down(&mut clock);
+                        if self.phase != Phase::Moving {
+                            // Nothing of theirs that is still under way holds the caller up.
+                            let _ = tokio::time::timeout(CLOSING, self.to_caller.close()).await;
+                        }
                         self.line_gone(Outcome::FellBack).await;
                     }
                 },
@@ -278,7 +282,10 @@ impl Call {
                 .answer_seconds
                 .observe(turn_ended.elapsed().as_secs_f64());
         }
-        if self.phase != Phase::Moving && !self.to_caller.send(&frame.unwrap_or(SILENCE)) {
+        if self.line_is_up
+            && self.phase != Phase::Moving
+            && !self.to_caller.send(&frame.unwrap_or(SILENCE))
+        {
             self.figures.lost_frames.inc();
         }
         // A phone that sends nothing is silent: time goes on for the recording.

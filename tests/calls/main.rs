@@ -108,6 +108,7 @@ mod freeswitch {
         a_caller_is_moved_to_a_number_outside_which_is_told_nothing
         an_extension_that_is_busy_is_a_refusal_and_the_dialplan_has_the_caller
         a_queue_that_does_not_exist_leaves_the_caller_with_us
+        a_caller_whom_somebody_else_moves_is_left_where_they_are
         every_way_a_call_to_a_citizen_can_go_is_understood
         a_gateway_that_is_not_there_is_a_failure_of_the_network
         agent_first_tells_an_agent_who_is_not_there_from_a_citizen_who_is_not

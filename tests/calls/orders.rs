@@ -180,6 +180,25 @@ pub(crate) async fn a_queue_that_does_not_exist_leaves_the_caller_with_us() {
     assert!(matches!(key, Some(CallEvent::Key(key)) if key.character() == '5'));
 }
 
+pub(crate) async fn a_caller_whom_somebody_else_moves_is_left_where_they_are() {
+    let mut stage = stage(|_| ()).await;
+    let phone = Phone::new("20304050").unwrap();
+    let (id, call) = stage.visitor(&phone).await;
+    // As an operator's panel does: to a place that knows nothing of our watchdog.
+    let port = stage.agent.port();
+    for order in [
+        format!("uuid_setvar {id} street_dial sofia/internal/sip:anna@127.0.0.1:{port}"),
+        format!("uuid_transfer {id} elsewhere XML public"),
+    ] {
+        stage.room.switch().api(order).await.unwrap();
+    }
+    let ringing = stage.agent.rings(SOON).await.unwrap();
+    talk(&call, &ringing).await;
+    let torn_away = ringing.ended(Duration::from_secs(4)).await;
+    assert!(torn_away.is_err(), "{torn_away:?}");
+    assert!(call.is_up());
+}
+
 /// Dials and tells how it went.
 async fn dial(
     stage: &Stage,

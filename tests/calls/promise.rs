@@ -66,18 +66,24 @@ pub(crate) async fn a_message_left_out_of_hours_arrives_as_a_mail_with_a_playabl
     }
 }
 
-pub(crate) async fn a_caller_who_hangs_up_while_recording_has_left_a_message_all_the_same(
-    switch: Switch,
-) {
-    let house = open(switch).await;
-    let phone = Phone::new("20304050").unwrap();
-    let call = house.call(&phone, CLOSED).await;
+/// A caller gets as far as to have said the message, and has not ended it.
+async fn speak_after_the_tone(house: &House, phone: &Phone) -> Call {
+    let call = house.call(phone, CLOSED).await;
     house.press_to(&call, "1", "closed").await;
     call.press_all("2").await.unwrap();
     call.hear_tone(440.0, SOON).await.unwrap();
     call.say(&caller::danish("mit pas er blevet væk").unwrap())
         .await
         .unwrap();
+    call
+}
+
+pub(crate) async fn a_caller_who_hangs_up_while_recording_has_left_a_message_all_the_same(
+    switch: Switch,
+) {
+    let house = open(switch).await;
+    let phone = Phone::new("20304050").unwrap();
+    let call = speak_after_the_tone(&house, &phone).await;
     call.hang_up().unwrap();
     let mail = house.mail.mail(SOON, |_| true).await.unwrap();
     assert_eq!(mail.attachments().len(), 1);
@@ -88,13 +94,7 @@ pub(crate) async fn a_phone_that_sends_nothing_any_more_does_not_hold_up_the_mes
 ) {
     let house = open(switch).await;
     let phone = Phone::new("20304050").unwrap();
-    let call = house.call(&phone, CLOSED).await;
-    house.press_to(&call, "1", "closed").await;
-    call.press_all("2").await.unwrap();
-    call.hear_tone(440.0, SOON).await.unwrap();
-    call.say(&caller::danish("mit pas er blevet væk").unwrap())
-        .await
-        .unwrap();
+    let call = speak_after_the_tone(&house, &phone).await;
     call.mute(true);
     let mail = house.mail.mail(SOON, |_| true).await.unwrap();
     assert_eq!(mail.attachments().len(), 1);

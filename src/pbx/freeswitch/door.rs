@@ -99,10 +99,11 @@ async fn welcome(
     place: OwnedSemaphorePermit,
     visitors: &mpsc::Sender<Visitor>,
 ) -> Result<(), String> {
-    if !is_switch(&house.config.host, peer.ip()).await {
+    let here = stream.local_addr().map_err(|error| error.to_string())?;
+    let host = &house.config.host;
+    if !is_switch(host, peer.ip(), here.ip()).await? {
         return Err(format!(
-            "it does not come from {}: set `freeswitch.host` to the machine that FreeSWITCH runs on",
-            house.config.host
+            "it does not come from {host}: set `freeswitch.host` to the machine that FreeSWITCH runs on"
         ));
     }
     let (call, media) = session::admit(house, stream, peer).await?;
@@ -112,11 +113,18 @@ async fn welcome(
 }
 
 /// Tells whether an address is the switch's; all of this machine's own are, when it runs here.
-async fn is_switch(host: &str, peer: IpAddr) -> bool {
-    let Ok(addresses) = tokio::net::lookup_host((host, 0)).await else {
-        return false;
-    };
-    let peer = peer.to_canonical();
-    let mut addresses = addresses.map(|address| address.ip().to_canonical());
-    addresses.any(|address| address == peer || (address.is_loopback() && peer.is_loopback()))
+async fn is_switch(host: &str, peer: IpAddr, here: IpAddr) -> Result<bool, String> {
+    let addresses = tokio::net::lookup_host((host, 0)).await;
+    let mut addresses = addresses.map_err(|error| {
+        format!(
+            "`freeswitch.host` is {host}, and its address cannot be found out ({error}): write the \
+             address itself"
+        )
+    })?;
+    let (peer, here) = (peer.to_canonical(), here.to_canonical());
+    Ok(addresses.any(|address| {
+        let address = address.ip().to_canonical();
+        let own = address.is_loopback() && (peer.is_loopback() || peer == here);
+        address == peer || own
+    }))
 }

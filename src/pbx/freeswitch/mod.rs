@@ -213,7 +213,13 @@ impl FreeSwitch {
         for call in apart {
             match self.exists(call).await {
                 Ok(true) => {}
-                Ok(false) => lock(&self.calls).end(call, ""),
+                Ok(false) => {
+                    let mut calls = lock(&self.calls);
+                    // One that has come to us meanwhile tells of its end by itself.
+                    if calls.session(call).is_none() {
+                        calls.end(call, "");
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, "cannot look whether a call is still on FreeSWITCH");
                     return;

@@ -142,7 +142,12 @@ impl FreeSwitch {
             }
             tracing::debug!(call = %dial.call, agent = agent.name, "the agent did not take a callback");
             if !self.is_gone(dial.call).await? {
-                return Ok(Dialled::NoAgent);
+                // Nobody may answer an order that counts as failed: the citizen would be called twice.
+                let kill = format!("uuid_kill {} ORIGINATOR_CANCEL", dial.call);
+                match self.link.api(kill).await {
+                    Ok(_) | Err(PbxError::NoSuchCall) => return Ok(Dialled::NoAgent),
+                    Err(error) => return Err(error),
+                }
             }
         }
     }

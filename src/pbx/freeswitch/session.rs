@@ -105,6 +105,15 @@ impl Session {
         Ok(())
     }
 
+    /// Takes the watchdog off a caller whom others have moved: it would fetch them from there.
+    async fn stand_down(&self) {
+        let mut parked = self.parked.lock().await;
+        if std::mem::take(&mut *parked) {
+            // The place that they have come to may have taken it off already, or they are gone.
+            let _ = self.api(format!("sched_del {}", self.channel)).await;
+        }
+    }
+
     async fn set_watchdog(&self) -> Result<(), PbxError> {
         let order = format!("sched_transfer +2 {} {}", self.channel, self.fallback);
         self.api(order).await.map(|_| ())
@@ -124,7 +133,15 @@ pub(super) async fn admit(
     let told = |what: &'static str| move |error: PbxError| format!("{what}: {error}");
     let broken = |error: io::Error| format!("the connection broke: {error}");
     stream.set_nodelay(true).map_err(broken)?;
-    let here = stream.local_addr().map_err(broken)?.ip();
+    let here = stream.local_addr().map_err(broken)?.ip().to_canonical();
+    let there = peer.ip().to_canonical();
+    if !(here.is_ipv4() && there.is_ipv4()) {
+        return Err(
+            "FreeSWITCH's unicast knows IPv4 only: give hotline_socket in vars.xml and \
+                    `freeswitch.listen` an IPv4 address"
+                .to_owned(),
+        );
+    }
     let (introduction, rest) = introduction::ask(&mut stream).await?;
     let Introduction {
         channel,
@@ -146,7 +163,7 @@ pub(super) async fn admit(
     let (leaving, closes) = (Leaving::default(), CancellationToken::new());
     let media = Media::open(
         here,
-        peer.ip(),
+        there,
         rate,
         leaving.clone(),
         house.strangers.clone(),
@@ -163,7 +180,7 @@ pub(super) async fn admit(
         fallback: format!("fallback XML {}", house.config.contexts.fallback),
         _closing: closing,
     });
-    unicast(&session.commands, peer.ip(), here, port)
+    unicast(&session.commands, there, here, port)
         .await
         .map_err(told("unicast"))?;
     session.set_watchdog().await.map_err(told("the watchdog"))?;
@@ -234,6 +251,7 @@ async fn unicast(
 async fn guard(session: Arc<Session>, pulse: Pulse, leaving: Leaving, closes: CancellationToken) {
     let mut ticks = tokio::time::interval(HOLD_OFF);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut let_off = false;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -242,9 +260,12 @@ async fn guard(session: Arc<Session>, pulse: Pulse, leaving: Leaving, closes: Ca
             () = closes.cancelled() => return,
         }
         if !pulse.is_felt(PULSE) {
-            tracing::error!(channel = %session.channel, "a call is not attended to, its watchdog is let off");
-            return;
+            if !std::mem::replace(&mut let_off, true) {
+                tracing::error!(channel = %session.channel, "a call is not attended to, its watchdog is let off");
+            }
+            continue;
         }
+        let_off = false;
         match session.hold_off().await {
             Ok(()) => {}
             Err(PbxError::NoSuchCall | PbxError::NotConnected(_)) => return,
@@ -273,6 +294,9 @@ async fn attend(
         match event {
             Some(Ok(event)) => {
                 if let Some(told) = Told::read(&event) {
+                    if told == Told::Unparked(channel) && !leaving.hung_up.is_cancelled() {
+                        session.stand_down().await;
+                    }
                     hear(&house, channel, told, &leaving);
                 }
             }

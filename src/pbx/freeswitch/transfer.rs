@@ -151,14 +151,15 @@ impl FreeSwitch {
             action: TRANSFER.to_owned(),
             after: limit,
         };
+        let mut look = Instant::now() + LOOK;
         loop {
-            let look = Instant::now() + LOOK;
             let piece = tokio::select! {
                 piece = news.next() => piece.ok_or_else(unknown)?,
                 () = tokio::time::sleep_until(look.min(deadline)) => {
                     if Instant::now() >= deadline {
                         return Err(unknown());
                     }
+                    look = Instant::now() + LOOK;
                     if way.api(format!("uuid_exists {channel}")).await? == "false" {
                         return Err(PbxError::NoSuchCall);
                     }
@@ -218,14 +219,20 @@ fn arrived(told: &Told, caller: CallId, place: &Place) -> Option<Result<(), PbxE
         }
         Told::Bridged { call, .. } if *call == caller && place.queue.is_none() => Some(Ok(())),
         Told::HungUp { call, .. } if *call == caller => Some(Err(PbxError::NoSuchCall)),
+        // What comes after it, the ordinary queue, may be told late, of a place that was tried before.
         Told::WentOn {
             call,
-            place,
+            place: left,
             status,
-        } if *call == caller => Some(Err(refused(match place.as_str() {
-            "queue" => format!("the queue took no caller ({status}); the dialplan goes on"),
-            _ => format!("nobody answered ({status}); the dialplan goes on"),
-        }))),
+        } if *call == caller
+            && left != "fallback"
+            && (left == "queue") == place.queue.is_some() =>
+        {
+            Some(Err(refused(match &place.queue {
+                Some(_) => format!("the queue took no caller ({status}); the dialplan goes on"),
+                None => format!("nobody answered ({status}); the dialplan goes on"),
+            })))
+        }
         _ => None,
     }
 }

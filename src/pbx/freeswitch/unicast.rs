@@ -22,6 +22,9 @@ pub const FIRST: Duration = Duration::from_millis(300);
 /// that is short of time for a moment shall not cost a call that goes well.
 pub const SILENT: Duration = Duration::from_secs(1);
 
+/// When this process looks so long after its time, the silence may be its own.
+const LATE: Duration = Duration::from_millis(20);
+
 /// How often somebody who waits for audio shows that they still do.
 const BEAT: Duration = Duration::from_millis(200);
 
@@ -67,6 +70,12 @@ struct Port {
 }
 
 impl Port {
+    /// Shows that somebody attends to the call.
+    fn beat(&self) {
+        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.pulse.store(now, Ordering::Relaxed);
+    }
+
     fn frame(&self) -> usize {
         self.rate as usize / 50
     }
@@ -92,6 +101,8 @@ pub struct Media {
     port: Arc<Port>,
     host: IpAddr,
     heard: Instant,
+    /// Whether a silence that may have been our own has been overlooked since.
+    overlooked: bool,
     leaving: Leaving,
     strangers: Counter,
     warned: bool,
@@ -151,6 +162,7 @@ impl Media {
             port: Arc::new(port),
             host,
             heard: Instant::now(),
+            overlooked: false,
             leaving,
             strangers,
             warned: false,
@@ -199,6 +211,7 @@ impl Media {
             };
             if self.is_from_switch(length, from) {
                 self.heard = Instant::now();
+                self.port.beat();
                 return Ok(());
             }
             if from.ip() == self.host {
@@ -223,10 +236,7 @@ impl Media {
     /// Waits for what comes next; may be dropped while waiting without losing anything.
     pub async fn next(&mut self) -> Incoming {
         loop {
-            let now = self.port.opened.elapsed().as_millis();
-            self.port
-                .pulse
-                .store(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Relaxed);
+            self.port.beat();
             let readable = tokio::time::timeout(BEAT, self.port.socket.readable());
             tokio::select! {
                 biased;
@@ -239,10 +249,20 @@ impl Media {
             if let Some(samples) = self.drain() {
                 return Incoming::Audio(samples);
             }
-            if self.heard.elapsed() > SILENT {
+            if self.heard.elapsed() > SILENT && !self.was_late() {
                 return Incoming::Silent;
             }
         }
+    }
+
+    /// Tells whether this process has not looked in time for what may come; FreeSWITCH is then given
+    /// as long once more.
+    fn was_late(&mut self) -> bool {
+        let late = self.heard.elapsed() > SILENT + BEAT + LATE;
+        if late {
+            self.heard = Instant::now();
+        }
+        late && !std::mem::replace(&mut self.overlooked, true)
     }
 
     /// Reads what has come; nothing when it was nobody's audio.
@@ -255,6 +275,7 @@ impl Media {
             };
             if self.is_from_switch(length, from) && length == 2 * self.frame() {
                 self.heard = Instant::now();
+                self.overlooked = false;
                 let pairs = datagram[..length].chunks_exact(2);
                 samples.extend(pairs.map(|pair| i16::from_le_bytes([pair[0], pair[1]])));
             }

@@ -135,9 +135,9 @@ async fn every_recorded_session_is_read_alike_whole_and_in_pieces() {
     assert_eq!(names.len(), 31);
     for name in names {
         let session = Recording::read(&name);
-        let whole = decoded(&session, Pieces::Whole).await;
+        let whole = Box::pin(decoded(&session, Pieces::Whole)).await;
         for pieces in [Pieces::Of(7), Pieces::Of(1)] {
-            let text = decoded(&session, pieces).await;
+            let text = Box::pin(decoded(&session, pieces)).await;
             assert_eq!(whole, text, "{name} in pieces: {pieces:?}");
         }
         snapshots("../decoded/freeswitch").bind(|| insta::assert_snapshot!(name, whole));

@@ -257,10 +257,14 @@ fn params(list: &[(&str, &str)]) -> String {
     list.iter().map(param).collect()
 }
 
-/// The trunk's context of this PBX: every number is Hotline's.
-const PUBLIC: &str = r#"<context name="public"><extension name="numbers">
+/// The trunk's context of this PBX: every number is Hotline's. And a place that is none of
+/// Hotline's, where the variable `street_dial` says who is called.
+pub(super) const PUBLIC: &str = r#"<context name="public"><extension name="numbers">
 <condition field="destination_number" expression="^\+?[0-9]+$">
 <action application="transfer" data="${destination_number} XML hotline-inbound"/>
+</condition></extension><extension name="elsewhere">
+<condition field="destination_number" expression="^elsewhere$">
+<action application="bridge" data="{ignore_early_media=true}${street_dial}"/>
 </condition></extension></context>"#;
 
 /// Parts that FreeSWITCH complains about when they are not there.

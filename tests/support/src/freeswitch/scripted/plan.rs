@@ -36,7 +36,7 @@ impl Plan {
         plan.agents.clone_from(&site.agents);
         plan.queues.clone_from(&site.queues);
         plan.variables = config::settings_of(site);
-        Ok(plan)
+        Ok(plan.dialplan(&format!("<include>{}</include>", config::PUBLIC)))
     }
 
     /// Makes a plan without any dialplan.

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::unicast::Media;
@@ -15,6 +15,10 @@ use crate::words::CallId;
 
 /// How long the door waits when the system has no descriptors left.
 const BREATH: Duration = Duration::from_millis(100);
+
+/// Connections that may come before the first of them is let in; one that finds no room is tried again
+/// by the kernel a whole second later, while the caller hears nothing.
+const CROWD: u32 = 1024;
 
 /// A call at the door.
 #[derive(Debug)]
@@ -40,7 +44,7 @@ impl Door {
     /// # Errors
     /// When `freeswitch.listen` cannot be listened on.
     pub async fn open(house: Arc<FreeSwitch>, calls: usize) -> io::Result<Self> {
-        let listener = TcpListener::bind(house.config.listen).await?;
+        let listener = listen(house.config.listen)?;
         let address = listener.local_addr()?;
         tracing::info!(%address, "listening for calls (FreeSWITCH's outbound socket)");
         let (at_door, visitors) = mpsc::channel(16);
@@ -58,6 +62,16 @@ impl Door {
     pub async fn next(&mut self) -> Option<Visitor> {
         self.visitors.recv().await
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(CROWD)
 }
 
 async fn keep(

@@ -393,9 +393,7 @@ async fn a_queue_that_freeswitch_lacks_never_costs_the_caller() {
         .house
         .transfer(channel.call_id(), &to, &handoff())
         .await;
-    insta::assert_snapshot!(error.unwrap_err(), @r#"
-    the PBX refused the transfer: FreeSWITCH knows no queue "nosuch@default"
-    "#);
+    insta::assert_snapshot!(error.unwrap_err(), @r#"the PBX refused the transfer: FreeSWITCH knows no queue "nosuch@default""#);
     let commands = channel.commands_within(Duration::from_millis(300)).await;
     let moved = commands
         .iter()

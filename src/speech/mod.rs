@@ -6,6 +6,7 @@
 //! (that is `call`).
 
 mod audition;
+pub mod breaker;
 mod config;
 mod ears;
 pub mod espeak;
@@ -13,6 +14,7 @@ mod fault;
 mod level;
 mod line;
 mod listener;
+mod pcm;
 mod prompts;
 pub(crate) mod rate;
 pub mod recognisers;

@@ -61,6 +61,10 @@ pub trait Recognition {
     /// Returns the words so far; empty when there are none.
     fn partial(&mut self) -> String;
 
+    /// The caller pauses: makes up its mind about the words so far, if that is cheap; the turn may
+    /// go on.
+    fn settle(&mut self) {}
+
     /// Ends the turn, returns all of its words, and is ready for the next turn.
     fn finish(&mut self) -> Transcript;
 }

@@ -361,6 +361,10 @@ impl Recognition for VoskRecognition {
         text
     }
 
+    fn settle(&mut self) {
+        self.take(self.functions.final_result);
+    }
+
     fn finish(&mut self) -> Transcript {
         self.take(self.functions.final_result);
         self.began = self.pushed;

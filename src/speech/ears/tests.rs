@@ -86,6 +86,7 @@ fn question(hints: &[&str]) -> Listen {
         expect: Expect::YesNo,
         languages: vec![Language::DA],
         hints: [(Language::DA, hints)].into(),
+        patience: None,
     }
 }
 

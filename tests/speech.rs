@@ -12,13 +12,15 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hotline::dialog::{Expect, Heard, Hypothesis, Listen};
 use hotline::speech::espeak::Espeak;
-use hotline::speech::vosk::Vosk;
+use hotline::speech::recognisers::{Engine, Setting};
+use hotline::speech::vosk::{Settings, Vosk};
 use hotline::speech::{
-    Config, Ear, EarEvent, Ears, FRAME, RATE, Recogniser, SpeechError, Synthesiser, Voice,
+    Asked, Bell, Config, Ear, EarEvent, Ears, FRAME, RATE, Recogniser, SpeechError, Synthesiser,
+    Told, Voice,
 };
 use hotline::words::{CallId, Language};
 
@@ -49,15 +51,19 @@ fn fixture(language: Language) -> PathBuf {
 }
 
 fn config() -> Config {
-    let models = [DA, EN]
-        .map(|language| (language, fixture(language)))
+    let ears = [DA, EN]
+        .map(|language| (language, vec![vosk(fixture(language), None)]))
         .into();
     Config {
-        models,
+        ears,
         threads: 1,
         max_streams: Some(8),
         ..Config::default()
     }
+}
+
+fn vosk(model: PathBuf, library: Option<PathBuf>) -> Engine {
+    Engine::Vosk(Settings { model, library })
 }
 
 /// A caller with a synthetic voice.
@@ -449,14 +455,17 @@ async fn the_times_of_words_count_from_the_start_of_their_turn() {
         return;
     };
     let Some(caller) = Caller::new() else { return };
-    let model = vosk.model(DA, &fixture(DA)).unwrap();
-    let mut recognition = model.open(&[]).unwrap();
+    let model = vosk.model(DA, &fixture(DA), &Setting::ear(DA, 0)).unwrap();
+    let mut recognition = model.open(&Asked::anything(), Bell::silent()).unwrap();
     let audio = caller.say("ja tak", DA, Duration::from_millis(500)).await;
     for _ in 0..3 {
         for frame in audio.chunks(FRAME) {
             recognition.push(frame).unwrap();
         }
-        let transcript = recognition.finish();
+        recognition.finish().unwrap();
+        let Some(Told::Final(transcript)) = recognition.told(Instant::now()).unwrap() else {
+            panic!("no final words");
+        };
         assert_eq!(transcript.text, "ja tak");
         let starts: Vec<u128> = transcript
             .words
@@ -528,24 +537,25 @@ async fn forty_calls_at_once_are_all_understood() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_of_one_language_leaves_the_other() {
     let mut config = config();
-    config.models.insert(EN, PathBuf::from("/nowhere/model-en"));
+    let nowhere = vosk(PathBuf::from("/nowhere/model-en"), None);
+    config.ears.insert(EN, vec![nowhere]);
     let Some(ears) = require(Ears::new(&config)) else {
         return;
     };
     assert_eq!(ears.languages(), [DA]);
     insta::assert_snapshot!(
         ears.faults()[0],
-        @"the en model /nowhere/model-en lacks everything (there is no such folder); unpack a complete Vosk model there and name its top folder in speech.models.en"
+        @"speech.ears.en[0].model: the model /nowhere/model-en lacks everything (there is no such folder); unpack a complete Vosk model there and name its top folder"
     );
 }
 
 #[tokio::test]
 async fn without_libvosk_the_error_is_clear_and_everything_else_works() {
-    let library = Some(PathBuf::from("/nowhere/libvosk.so"));
+    let nowhere = vosk(fixture(DA), Some(PathBuf::from("/nowhere/libvosk.so")));
     let folder = tempfile::tempdir().unwrap();
     let cache = Some(folder.path().to_owned());
     let config = Config {
-        library,
+        ears: [(DA, vec![nowhere])].into(),
         cache,
         ..config()
     };

@@ -351,8 +351,8 @@ impl Call {
                 self.so_far = heard.clone();
                 self.tell(Event::Partial(heard)).await;
             }
+            Some(EarEvent::TurnEnded) => self.answering = Some(Instant::now()),
             Some(EarEvent::Heard(heard)) => {
-                self.answering = Some(Instant::now());
                 self.tell(Event::Heard(heard)).await;
             }
             Some(EarEvent::Paused) => {}

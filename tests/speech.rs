@@ -105,6 +105,7 @@ fn question(expect: Expect, hints: &[(Language, &[&str])]) -> Listen {
             .iter()
             .map(|(language, words)| (*language, words.iter().map(|&w| w.to_owned()).collect()))
             .collect(),
+        patience: None,
     }
 }
 

@@ -170,7 +170,8 @@ fn meaning(sheet: &Sheet, text: &str, playbook: &Playbook, today: Date) -> Optio
             .understand(text, language)
             .best()
             .map(|best| best.intent.to_string()),
-        Expect::Text => None,
+        // What there was to choose from is not known here.
+        Expect::Choice | Expect::Text => None,
     }
 }
 

@@ -170,7 +170,6 @@ fn meaning(sheet: &Sheet, text: &str, playbook: &Playbook, today: Date) -> Optio
             .understand(text, language)
             .best()
             .map(|best| best.intent.to_string()),
-        // What there was to choose from is not known here.
         Expect::Choice | Expect::Text => None,
     }
 }

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use super::line::FRAME;
 
+/// Samples that are said again after an interruption that was none: 400 ms.
+const BACK: usize = 20 * FRAME;
+
 /// Names one thing to be said within a call.
 pub(super) type Number = u64;
 
@@ -15,6 +18,8 @@ pub(super) struct Playout {
     /// Samples of the first that have been played.
     at: usize,
     next: Number,
+    /// Whether it waits, in the middle of something, for what the caller says.
+    held: bool,
 }
 
 #[derive(Debug)]
@@ -54,6 +59,24 @@ impl Playout {
     pub(super) fn hush(&mut self) {
         self.queue.clear();
         self.at = 0;
+        self.held = false;
+    }
+
+    /// Falls silent, but forgets nothing.
+    pub(super) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// Goes on where it was held, or rather a little before.
+    pub(super) fn go_on(&mut self) {
+        if std::mem::take(&mut self.held) {
+            self.at = self.at.saturating_sub(BACK);
+        }
+    }
+
+    /// Tells whether it waits.
+    pub(super) fn is_held(&self) -> bool {
+        self.held
     }
 
     /// Tells whether something is being said or made.
@@ -68,6 +91,9 @@ impl Playout {
 
     /// Returns the next 20 ms, or nothing when there is nothing to say at this moment.
     pub(super) fn frame(&mut self) -> Option<[i16; FRAME]> {
+        if self.held {
+            return None;
+        }
         let mut frame = [0; FRAME];
         let mut filled = 0;
         while filled < FRAME {
@@ -136,6 +162,24 @@ mod tests {
         playout.made(late, ones(FRAME));
         assert_eq!(playout.frame(), None);
         assert!(!playout.is_busy());
+    }
+
+    #[test]
+    fn what_was_held_goes_on_a_little_before() {
+        let samples: Vec<i16> = (0..100 * FRAME).map(|at| (at / FRAME) as i16).collect();
+        let mut playout = Playout::default();
+        playout.push(samples.into(), true);
+        for _ in 0..50 {
+            playout.frame();
+        }
+        playout.hold();
+        assert_eq!(playout.frame(), None);
+        assert!(playout.is_busy() && playout.is_held());
+        playout.go_on();
+        assert_eq!(playout.frame(), Some([30; FRAME]));
+        playout.hold();
+        playout.hush();
+        assert!(!playout.is_busy() && !playout.is_held());
     }
 
     #[test]

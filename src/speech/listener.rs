@@ -37,11 +37,11 @@ const PARTIAL_EVERY: u32 = 6;
 /// The most events that wait for a call that does not take them.
 const MOST_EVENTS: usize = 32;
 
-/// Words of an unclear sound that make it speech while it lasts.
+/// Words of an unclear sound that make it speech when it is over.
 const PLAIN_WORDS: usize = 2;
 
-/// How certain the words of an unclear sound have to be to make it speech when it is over.
-const PLAIN: f32 = 0.5;
+/// How certain they have to be.
+const PLAIN: f32 = 0.85;
 
 /// How long no audio may come before its absence counts as silence.
 const GAP: Duration = Duration::from_millis(300);
@@ -108,6 +108,8 @@ pub(super) struct Listener {
     hidden: bool,
     /// Whether the turn in progress began over our own words.
     over_words: bool,
+    /// Whether the turn in progress sounded like speech.
+    sounded: bool,
     /// Whether what sounded like speech was none the last time: then words must be made out first.
     wary: bool,
 }
@@ -131,6 +133,7 @@ impl Listener {
             barge_in: BargeIn::new(),
             hidden: false,
             over_words: false,
+            sounded: false,
             wary: false,
         }
     }
@@ -197,6 +200,7 @@ impl Listener {
             };
             self.frame(samples, frame);
         }
+        self.sounded |= sound == Sound::Speech;
         // After our words, silence would be counted against a caller who has begun.
         let nothing_comes_back = !talking && !self.barge_in.may_echo();
         if nothing_comes_back || (sound == Sound::Speech && !self.wary) {
@@ -222,6 +226,7 @@ impl Listener {
             Some(Change::SpeechStarted) => {
                 self.over_words = frame.talking;
                 self.hidden = frame.talking;
+                self.sounded = false;
                 self.speech_started();
             }
             None if speaking => self.hear(&samples),
@@ -466,7 +471,8 @@ impl Listener {
                 language: hypothesis.language,
                 likeliest: likeliest == Some(&hypothesis.language),
             }));
-        if self.hidden && says(&heard) >= PLAIN_WORDS {
+        // Recognisers make words of coughs too: alone, words so far prove nothing.
+        if self.sounded && says(&heard) > 0 {
             self.reveal();
         }
         if !self.hidden {
@@ -532,7 +538,7 @@ impl Listener {
         let words = says(&heard);
         match turned {
             // A cough: nobody was told that it began.
-            Some(Turned { hidden: true, .. }) if words == 0 || !sure => return true,
+            Some(Turned { hidden: true, .. }) if words < PLAIN_WORDS || !sure => return true,
             Some(Turned { hidden: true, .. }) => {
                 self.send(EarEvent::SpeechStarted);
                 self.send(EarEvent::TurnEnded);

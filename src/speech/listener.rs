@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use webrtc_vad::{SampleRate, Vad, VadMode};
-
 use super::barge_in::{BargeIn, Sound};
+use super::detector::Detector;
 use super::line::{Line, Next, Order, Samples};
 use super::turn::{self, Change, FRAME_TIME, Turn, Words};
 use super::{
@@ -37,11 +36,8 @@ const PARTIAL_EVERY: u32 = 6;
 /// The most events that wait for a call that does not take them.
 const MOST_EVENTS: usize = 32;
 
-/// Words of an unclear sound that make it speech when it is over.
-const PLAIN_WORDS: usize = 2;
-
-/// How certain they have to be.
-const PLAIN: f32 = 0.85;
+/// How certain words have to be that alone tell speech from music.
+const PLAIN: f32 = 0.5;
 
 /// How long no audio may come before its absence counts as silence.
 const GAP: Duration = Duration::from_millis(300);
@@ -81,6 +77,8 @@ struct Question {
 struct Turned {
     /// Whether nobody was told that it had begun.
     hidden: bool,
+    /// Whether it sounded like speech.
+    sounded: bool,
     /// Whether it began over our own words.
     over_words: bool,
 }
@@ -89,7 +87,7 @@ struct Turned {
 pub(super) struct Listener {
     line: Arc<Line>,
     recognisers: Arc<Recognisers>,
-    vad: Vad,
+    detector: Detector,
     turn: Turn,
     task: Task,
     /// The newest audio: some before speech, all of a turn while nobody asked.
@@ -121,7 +119,7 @@ impl Listener {
         Self {
             line,
             recognisers,
-            vad: Vad::new_with_rate_and_mode(SampleRate::Rate8kHz, VadMode::Aggressive),
+            detector: Detector::new(turn.detector()),
             turn,
             task: Task::Deaf,
             kept: VecDeque::new(),
@@ -176,7 +174,7 @@ impl Listener {
     /// Takes the caller's next 20 ms; what is only our echo is no sound of theirs.
     fn listen_in(&mut self, samples: Samples) {
         let level = decibels(&samples);
-        let voiced = self.vad.is_voice_segment(&samples).unwrap_or(false);
+        let voiced = self.detector.is_voice(&samples);
         let talking = self.line.is_talking();
         let judges = talking || self.hidden || self.barge_in.may_echo();
         let gate = if judges {
@@ -484,6 +482,7 @@ impl Listener {
         self.kept.clear();
         let turned = Turned {
             hidden: std::mem::take(&mut self.hidden),
+            sounded: self.sounded,
             over_words: self.over_words,
         };
         let Task::Listen(question) = &mut self.task else {
@@ -537,8 +536,12 @@ impl Listener {
         let heard = Heard { hypotheses };
         let words = says(&heard);
         match turned {
-            // A cough: nobody was told that it began.
-            Some(Turned { hidden: true, .. }) if words < PLAIN_WORDS || !sure => return true,
+            // A cough: nobody was told that it began. Recognisers make words of coughs too.
+            Some(Turned {
+                hidden: true,
+                sounded,
+                ..
+            }) if !sounded || words == 0 || !sure => return true,
             Some(Turned { hidden: true, .. }) => {
                 self.send(EarEvent::SpeechStarted);
                 self.send(EarEvent::TurnEnded);
@@ -618,3 +621,6 @@ fn drop_failed(
         .retain_mut(|listening| does(listening).map_err(|error| fault = Some(error)).is_ok());
     fault
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ mod audition;
 mod barge_in;
 pub mod breaker;
 mod config;
+mod detector;
 mod ears;
 pub mod espeak;
 mod fault;

@@ -345,8 +345,8 @@ impl Call {
                 self.tell(Event::Speech).await;
             }
             Some(EarEvent::Partial(heard)) => self.tell(Event::Partial(heard)).await,
+            Some(EarEvent::TurnEnded) => self.answering = Some(Instant::now()),
             Some(EarEvent::Heard(heard)) => {
-                self.answering = Some(Instant::now());
                 self.tell(Event::Heard(heard)).await;
             }
             Some(EarEvent::Paused) => {}

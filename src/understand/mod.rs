@@ -16,4 +16,5 @@ mod tests;
 
 pub use intent::{ACT, CONFIRM, Intent, MARGIN, Match, PRECEDENCE_SHARE, Understanding, Verdict};
 pub use language::{choose, language_of};
+pub use text::words;
 pub use vocabulary::Vocabulary;

@@ -1,6 +1,6 @@
 """Writes the trunk and head as CTC models for sherpa-onnx, one for whole utterances, one for streams.
 
-Both have the same weights, in half precision. `offline.onnx` has the form of its TDNN models (one
+Both have the same weights, a byte each. `offline.onnx` has the form of its TDNN models (one
 input, one output, the number of tokens as metadata); `online.onnx` has the form of Wenet's streaming
 CTC models, of which it uses one cache: the frames that came before. Tokens are words, the first is
 CTC's blank.
@@ -13,6 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from . import features, network
+from .telephone import RATE
 
 BLANK = "<blk>"
 # The mark of a word's beginning, which sherpa-onnx writes as a space.
@@ -26,6 +27,8 @@ _AFTER = network.TRUNK_REACH + network.HEAD_AHEAD * network.WORD_STRIDE
 # What a stream must be given at a step: what it goes on by (its last moment is at a stride's begin)
 # and what is seen ahead.
 CHUNK_LENGTH = CHUNK_SHIFT - network.WORD_STRIDE + 1 + _AFTER
+# What sherpa-onnx must be told of the audio; it does not read it from here, others may.
+_AUDIO = {"sample_rate": RATE, "feature_dim": features.BANDS}
 AHEAD_SECONDS = _AFTER * features.FRAME_SECONDS
 
 
@@ -41,9 +44,12 @@ class _Graph:
         return name
 
     def weights(self, name: str, value: np.ndarray) -> str:
-        """Adds weights in half precision and returns them widened."""
-        self.constant(f"{name}.half", np.asarray(value, np.float16))
-        return self.apply("Cast", name, [f"{name}.half"], to=TensorProto.FLOAT)
+        """Adds weights (output, input, moment) as bytes, with a scale for each output."""
+        scale = np.abs(value).max(axis=(1, 2), keepdims=True) / 127
+        scale = np.maximum(scale, np.finfo(np.float32).tiny).astype(np.float32)
+        small = self.constant(f"{name}.bytes", np.round(value / scale).astype(np.int8))
+        wide = self.apply("Cast", f"{name}.wide", [small], to=TensorProto.FLOAT)
+        return self.apply("Mul", name, [wide, self.constant(f"{name}.scale", scale)])
 
     def apply(self, operator: str, output: str, inputs: list[str], **attributes) -> str:  # noqa: ANN003
         self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
@@ -52,7 +58,8 @@ class _Graph:
     def see(self, name: str, inputs: str, layer: network.Affine, spacing: int, step: int = 1) -> str:
         """Adds a time-delay layer on (batch, width, time)."""
         kernel = np.transpose(np.asarray(layer.weights), (2, 1, 0))
-        names = [inputs, self.weights(f"{name}.weights", kernel), self.weights(f"{name}.bias", layer.bias)]
+        bias = self.constant(f"{name}.bias", np.asarray(layer.bias, np.float32))
+        names = [inputs, self.weights(f"{name}.weights", kernel), bias]
         moments = kernel.shape[2]
         return self.apply(
             "Conv", name, names, kernel_shape=[moments], dilations=[spacing], strides=[step], pads=[0, 0]
@@ -99,7 +106,7 @@ def offline(trunk: network.Trunk, head: network.Head, tokens: int) -> onnx.Model
     graph.network(padded, trunk, head)
     inputs = [_tensor("x", ["N", "T", features.BANDS])]
     outputs = [_tensor("log_probs", ["N", "S", tokens])]
-    return graph.model(inputs, outputs, {"model_type": "tdnn", "vocab_size": tokens})
+    return graph.model(inputs, outputs, {"model_type": "tdnn", "vocab_size": tokens, **_AUDIO})
 
 
 def online(trunk: network.Trunk, head: network.Head, tokens: int) -> onnx.ModelProto:
@@ -147,6 +154,7 @@ def online(trunk: network.Trunk, head: network.Head, tokens: int) -> onnx.ModelP
         "cnn_module_kernel": _BEFORE + 1,
         "right_context": _AFTER,
         "subsampling_factor": network.WORD_STRIDE,
+        **_AUDIO,
     }
     return graph.model(inputs, outputs, metadata)
 

@@ -58,6 +58,18 @@ pub enum SpeechError {
         /// The folder.
         folder: PathBuf,
     },
+    /// A model that did not come through when it was tried out in a process of its own.
+    #[error(
+        "{setting}: the model {folder} cannot be used, {reason}; run `hotline models check {folder}`"
+    )]
+    Rehearsal {
+        /// The setting that names it.
+        setting: Setting,
+        /// The folder.
+        folder: PathBuf,
+        /// How it ended, and what it said.
+        reason: String,
+    },
     /// The configuration names no recogniser.
     #[error(
         "no recogniser is configured, so callers are served by keys only; name some per language \

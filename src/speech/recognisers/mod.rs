@@ -2,6 +2,7 @@
 //! are configured are opened. Every library is loaded while the program runs: one that is missing
 //! is a fault of that engine alone.
 
+pub mod sherpa;
 pub mod vosk;
 
 use std::fmt;
@@ -18,6 +19,8 @@ use crate::words::Language;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "engine", rename_all = "snake_case")]
 pub enum Engine {
+    /// sherpa-onnx in this process.
+    Sherpa(sherpa::Settings),
     /// libvosk in this process.
     Vosk(vosk::Settings),
 }
@@ -33,6 +36,7 @@ impl Engine {
     /// Returns the paths in these settings, for making relative ones absolute.
     pub fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
         match self {
+            Self::Sherpa(settings) => settings.paths_mut(),
             Self::Vosk(settings) => settings.paths_mut(),
         }
     }
@@ -43,6 +47,7 @@ impl Engine {
         setting: &Setting,
     ) -> Result<Arc<dyn Recogniser>, SpeechError> {
         match self {
+            Self::Sherpa(settings) => Ok(Arc::new(sherpa::open(settings, language, setting)?)),
             Self::Vosk(settings) => Ok(Arc::new(vosk::open(settings, language, setting)?)),
         }
     }

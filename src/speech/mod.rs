@@ -5,6 +5,7 @@
 //! It does not know what words mean (that is `understand`), does not pace audio and knows no PBX
 //! (that is `call`).
 
+pub mod breaker;
 mod config;
 mod ears;
 pub mod espeak;
@@ -12,6 +13,7 @@ mod fault;
 mod level;
 mod line;
 mod listener;
+mod pcm;
 mod prompts;
 pub(crate) mod rate;
 pub mod recognisers;

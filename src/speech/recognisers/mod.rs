@@ -2,7 +2,11 @@
 //! are configured are opened. Every library is loaded while the program runs: one that is missing
 //! is a fault of that engine alone.
 
+pub mod realtime;
+mod remote;
+pub mod transcription;
 pub mod vosk;
+pub mod vosk_server;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,6 +16,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Config, Recogniser, SpeechError};
+pub use remote::fault::RemoteFault;
+
 use crate::words::Language;
 
 /// One recogniser of one language, as configured in `speech.ears`.
@@ -20,6 +26,12 @@ use crate::words::Language;
 pub enum Engine {
     /// libvosk in this process.
     Vosk(vosk::Settings),
+    /// A vosk-server, by its WebSocket.
+    VoskServer(vosk_server::Settings),
+    /// A server that transcribes utterances as OpenAI's does.
+    Transcription(transcription::Settings),
+    /// A server that transcribes while the caller speaks as OpenAI's or vLLM's does.
+    Realtime(realtime::Settings),
 }
 
 impl Engine {
@@ -27,6 +39,9 @@ impl Engine {
     pub fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
         match self {
             Self::Vosk(settings) => settings.paths_mut(),
+            Self::VoskServer(settings) => settings.paths_mut(),
+            Self::Transcription(settings) => settings.paths_mut(),
+            Self::Realtime(settings) => settings.paths_mut(),
         }
     }
 
@@ -37,6 +52,13 @@ impl Engine {
     ) -> Result<Arc<dyn Recogniser>, SpeechError> {
         match self {
             Self::Vosk(settings) => Ok(Arc::new(vosk::open(settings, language, setting)?)),
+            Self::VoskServer(settings) => {
+                Ok(Arc::new(vosk_server::open(settings, language, setting)?))
+            }
+            Self::Transcription(settings) => {
+                Ok(Arc::new(transcription::open(settings, language, setting)?))
+            }
+            Self::Realtime(settings) => Ok(Arc::new(realtime::open(settings, language, setting)?)),
         }
     }
 }

@@ -39,6 +39,9 @@ impl Engine {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Vosk(_) => vosk::NAME,
+            Self::VoskServer(_) => vosk_server::NAME,
+            Self::Transcription(_) => transcription::NAME,
+            Self::Realtime(_) => realtime::NAME,
         }
     }
 

@@ -171,7 +171,7 @@ pub(super) fn open(
     })
 }
 
-const NAME: &str = "realtime";
+pub(super) const NAME: &str = "realtime";
 
 /// The longest prompt, in bytes.
 const LONGEST_PROMPT: usize = 600;

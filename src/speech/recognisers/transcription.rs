@@ -158,7 +158,7 @@ pub(super) fn open(
     })
 }
 
-const NAME: &str = "transcription";
+pub(super) const NAME: &str = "transcription";
 
 /// The longest prompt, in bytes: models of the whisper family look at some 224 tokens only.
 const LONGEST_PROMPT: usize = 600;

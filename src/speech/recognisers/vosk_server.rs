@@ -114,7 +114,7 @@ pub(super) fn open(
     })
 }
 
-const NAME: &str = "vosk_server";
+pub(super) const NAME: &str = "vosk_server";
 
 /// A vosk-server.
 pub(super) struct VoskServer {

@@ -34,7 +34,7 @@ pub use ears::{Ear, EarEvent, Ears, Load};
 pub use fault::SpeechError;
 pub use level::{decibels, tone};
 pub use prompts::{MadeAhead, Voice};
-pub use recognisers::vosk;
+pub use recognisers::{RemoteFault, vosk};
 
 use crate::dialog::Expect;
 use crate::words::Language;

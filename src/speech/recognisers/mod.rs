@@ -51,6 +51,11 @@ impl Setting {
         Self(format!("speech.ears.{language}[{place}]"))
     }
 
+    /// Names the voice of a language by its place in the list, counted from 0.
+    pub fn voice(language: Language, place: usize) -> Self {
+        Self(format!("speech.voices.{language}[{place}]"))
+    }
+
     /// Names a field of this setting.
     pub fn field(&self, name: &str) -> Self {
         Self(format!("{}.{name}", self.0))

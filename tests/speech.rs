@@ -113,6 +113,7 @@ fn question(expect: Expect, hints: &[(Language, &[&str])]) -> Listen {
             .iter()
             .map(|(language, words)| (*language, words.iter().map(|&w| w.to_owned()).collect()))
             .collect(),
+        patience: None,
     }
 }
 
@@ -613,5 +614,86 @@ async fn prompts_have_one_level_and_no_silence_that_nobody_asked_for() {
             .position(|sample| sample.unsigned_abs() > 300)
             .unwrap();
         assert!(begins < RATE / 5, "{text} begins after {begins} samples");
+    }
+}
+
+/// Runs the program with the tiny models and returns what it wrote, errors and all.
+fn hotline(arguments: &[&str], folder: &Path) -> std::process::Output {
+    let ears = [DA, EN].map(|language| {
+        let model = fixture(language).display().to_string();
+        format!("{language}: [{{ engine: vosk, model: {model:?} }}]")
+    });
+    let file = folder.join("hotline.yaml");
+    let flows = Path::new(env!("CARGO_MANIFEST_DIR")).join("flows");
+    let text = format!(
+        "flows: {flows:?}\nspeech: {{ ears: {{ {} }} }}",
+        ears.join(", ")
+    );
+    std::fs::write(&file, text).unwrap();
+    std::process::Command::new(env!("CARGO_BIN_EXE_hotline"))
+        .args(arguments)
+        .arg("--config")
+        .arg(file)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn recordings_are_listened_to_and_scored_from_the_command_line() {
+    let (Some(_), Some(caller)) = (require(Vosk::load(None)), Caller::new()) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let record = async |name: &str, said: &str, sheet: &str| {
+        let samples = caller.say(said, DA, Duration::from_millis(300)).await;
+        let path = folder.path().join(name);
+        hotline::speech::wav::write(&path, &samples).unwrap();
+        std::fs::write(path.with_extension("txt"), sheet).unwrap();
+    };
+    record(
+        "wish.wav",
+        "jeg vil gerne tale med borgerservice",
+        "jeg vil gerne tale med borgerservice\nintent: department.citizen_service",
+    )
+    .await;
+    record(
+        "digits.wav",
+        "fire to syv nul",
+        "fire to syv nul\nexpect: digits\nanswer: 4270",
+    )
+    .await;
+    record("wrong.wav", "ja tak", "nej tak\nexpect: yes_no\nanswer: no").await;
+
+    let listened = hotline(&["listen", "digits.wav", "--language", "da"], folder.path());
+    let text = String::from_utf8(listened.stdout).unwrap();
+    assert!(
+        text.starts_with(r#"digits.wav: da, vosk: "fire to syv nul""#),
+        "{text}"
+    );
+
+    let scored = hotline(&["score", ".", "--json"], folder.path());
+    assert!(scored.status.success(), "{scored:?}");
+    let lines = String::from_utf8(scored.stdout).unwrap();
+    let sum: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    let figures = ["recordings", "words", "errors", "meant", "understood"];
+    assert_eq!(
+        figures.map(|name| sum[name].as_u64().unwrap()),
+        [3, 12, 1, 3, 2],
+        "{sum}"
+    );
+    let shown = hotline(&["score", "."], folder.path());
+    let text = String::from_utf8(shown.stdout).unwrap();
+    assert!(
+        text.contains("wrong.wav") && !text.contains("wish.wav"),
+        "{text}"
+    );
+
+    std::fs::write(folder.path().join("digits.wav"), "no audio").unwrap();
+    for verb in [&["listen", "digits.wav"][..], &["score", "."]] {
+        let output = hotline(verb, folder.path());
+        assert_eq!(output.status.code(), Some(1));
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains("digits.wav: it is no WAV file"), "{error}");
     }
 }

@@ -22,3 +22,4 @@ pub use order::{
 };
 pub use playbook::{Playbook, Unplayable};
 pub use scope::{Caller, SlotValue, environment};
+pub use speak::spoken;

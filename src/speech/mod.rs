@@ -5,6 +5,7 @@
 //! It does not know what words mean (that is `understand`), does not pace audio and knows no PBX
 //! (that is `call`).
 
+mod audition;
 pub mod breaker;
 mod config;
 mod ears;
@@ -29,6 +30,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
+pub use audition::{Audition, Tempo, audition};
 pub use config::Config;
 pub use ears::{Ear, EarEvent, Ears, Load};
 pub use fault::SpeechError;

@@ -4,8 +4,11 @@
 
 pub(crate) mod danish;
 pub(crate) mod english;
+mod spoken;
 
 use jiff::civil::{Date, Time};
+
+pub use spoken::spoken;
 
 use crate::words::{Language, PhoneNumber};
 

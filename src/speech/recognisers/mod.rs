@@ -23,6 +23,13 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// Returns what it is called in the configuration, in logs and in metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Vosk(_) => vosk::NAME,
+        }
+    }
+
     /// Returns the paths in these settings, for making relative ones absolute.
     pub fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
         match self {
@@ -70,7 +77,7 @@ impl fmt::Display for Setting {
 
 /// Opens every recogniser that is configured, those of one language in order of preference, and
 /// tells what could not be opened. It blocks for as long as models take to load.
-pub(super) fn open(config: &Config) -> (Vec<Arc<dyn Recogniser>>, Vec<SpeechError>) {
+pub fn open(config: &Config) -> (Vec<Arc<dyn Recogniser>>, Vec<SpeechError>) {
     let (mut recognisers, mut faults) = (Vec::new(), Vec::new());
     for (language, engines) in &config.ears {
         for (place, engine) in engines.iter().enumerate() {

@@ -69,6 +69,9 @@ pub(super) fn open(
     )
 }
 
+/// What it is called.
+pub(super) const NAME: &str = "vosk";
+
 /// The word that stands for anything that is not in a grammar.
 const UNKNOWN: &str = "[unk]";
 
@@ -275,7 +278,7 @@ impl Model {
 
 impl Recogniser for Model {
     fn name(&self) -> &str {
-        "vosk"
+        NAME
     }
 
     fn language(&self) -> Language {

@@ -41,6 +41,7 @@ impl Engine {
     /// Returns what it is called in the configuration, in logs and in metrics.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Sherpa(_) => sherpa::NAME,
             Self::Vosk(_) => vosk::NAME,
             Self::VoskServer(_) => vosk_server::NAME,
             Self::Transcription(_) => transcription::NAME,
@@ -86,6 +87,11 @@ impl Setting {
     /// Names the recogniser of a language by its place in the list, counted from 0.
     pub fn ear(language: Language, place: usize) -> Self {
         Self(format!("speech.ears.{language}[{place}]"))
+    }
+
+    /// Names the voice of a language by its place in the list, counted from 0.
+    pub fn voice(language: Language, place: usize) -> Self {
+        Self(format!("speech.voices.{language}[{place}]"))
     }
 
     /// Names a field of this setting.

@@ -241,7 +241,6 @@ impl Config {
         for path in [
             &mut self.call.recordings,
             &mut self.http.token_file,
-            &mut speech.library,
             &mut speech.cache,
             &mut self.mail.password_file,
             &mut self.mail.ca_file,
@@ -255,7 +254,9 @@ impl Config {
         if let Some(freeswitch) = &mut self.freeswitch {
             settle(&mut freeswitch.password_file);
         }
-        speech.models.values_mut().for_each(settle);
+        for engine in speech.ears.values_mut().flatten() {
+            engine.paths_mut().into_iter().for_each(settle);
+        }
         speech.prompts.iter_mut().for_each(settle);
         // A program's name alone is looked for in the PATH.
         if let Some(espeak) = &mut speech.espeak
@@ -298,6 +299,7 @@ fn suggestion(message: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::Language;
 
     fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let variables = variables
@@ -322,7 +324,7 @@ mod tests {
 
     #[test]
     fn relative_paths_are_relative_to_the_file() {
-        let text = "flows: my/flows\nstate: /var/lib/hotline\nspeech: { espeak: espeak-ng, models: { da: models/da } }";
+        let text = "flows: my/flows\nstate: /var/lib/hotline\nspeech: { espeak: espeak-ng, ears: { da: [{ engine: vosk, model: models/da }] } }";
         let config = read(text, &[]).unwrap();
         assert_eq!(config.flows, Path::new("/etc/hotline/my/flows"));
         assert_eq!(
@@ -334,8 +336,11 @@ mod tests {
             config.speech.espeak.as_deref(),
             Some(Path::new("espeak-ng"))
         );
-        let models: Vec<_> = config.speech.models.values().collect();
-        assert_eq!(models, [Path::new("/etc/hotline/models/da")]);
+        let mut engines = config.speech.ears[&Language::DA].clone();
+        assert_eq!(
+            engines[0].paths_mut(),
+            [Path::new("/etc/hotline/models/da")]
+        );
     }
 
     #[test]

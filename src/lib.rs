@@ -4,7 +4,7 @@
 //!
 //! * ground (pure: no sockets, no clock): [`words`], [`language`], [`flow`], [`dialog`], [`understand`],
 //!   [`service::hours`], [`speech::turn`];
-//! * carriers: [`pbx`], [`speech`], [`send`], [`store`];
+//! * carriers: [`pbx`], [`speech`], [`send`], [`store`], and [`web`], the HTTP client of them all;
 //! * [`service`]: what a call can ask for: messages, callbacks, cancellations;
 //! * [`call`]: one task owns one call;
 //! * [`http`] and [`cli`]: the doors for people and programs.
@@ -25,4 +25,5 @@ pub mod service;
 pub mod speech;
 pub mod store;
 pub mod understand;
+pub mod web;
 pub mod words;

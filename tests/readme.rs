@@ -280,7 +280,7 @@ fn the_configurations_shown_are_read_and_what_they_name_is_found() {
 fn with_examples(text: &str) -> String {
     let lines = text
         .lines()
-        .filter(|line| !line.trim_start().starts_with("models: {}"));
+        .filter(|line| !line.trim_start().starts_with("ears: {}"));
     let lines = lines.map(|line| match line.strip_suffix("# example") {
         Some(example) => example.replacen("# ", "", 1),
         None => line.to_owned(),
@@ -321,7 +321,7 @@ fn settings() -> BTreeMap<String, Value> {
 
 fn gather(name: &str, value: &Value, settings: &mut BTreeMap<String, Value>) {
     match value {
-        Value::Object(parts) if !["speech.models", "speech.voices"].contains(&name) => {
+        Value::Object(parts) if !["speech.ears", "speech.voices"].contains(&name) => {
             for (part, value) in parts {
                 let name = if name.is_empty() {
                     part.clone()

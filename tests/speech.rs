@@ -12,13 +12,15 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hotline::dialog::{Expect, Heard, Hypothesis, Listen};
 use hotline::speech::espeak::Espeak;
-use hotline::speech::vosk::Vosk;
+use hotline::speech::recognisers::{Engine, Setting};
+use hotline::speech::vosk::{Settings, Vosk};
 use hotline::speech::{
-    Config, Ear, EarEvent, Ears, FRAME, RATE, Recogniser, SpeechError, Synthesiser, Voice,
+    Asked, Bell, Config, Ear, EarEvent, Ears, FRAME, RATE, Recogniser, SpeechError, Synthesiser,
+    Told, Voice,
 };
 use hotline::words::{CallId, Language};
 
@@ -49,15 +51,19 @@ fn fixture(language: Language) -> PathBuf {
 }
 
 fn config() -> Config {
-    let models = [DA, EN]
-        .map(|language| (language, fixture(language)))
+    let ears = [DA, EN]
+        .map(|language| (language, vec![vosk(fixture(language), None)]))
         .into();
     Config {
-        models,
+        ears,
         threads: 1,
         max_streams: Some(8),
         ..Config::default()
     }
+}
+
+fn vosk(model: PathBuf, library: Option<PathBuf>) -> Engine {
+    Engine::Vosk(Settings { model, library })
 }
 
 /// A caller with a synthetic voice.
@@ -99,6 +105,7 @@ fn question(expect: Expect, hints: &[(Language, &[&str])]) -> Listen {
             .iter()
             .map(|(language, words)| (*language, words.iter().map(|&w| w.to_owned()).collect()))
             .collect(),
+        patience: None,
     }
 }
 
@@ -448,14 +455,17 @@ async fn the_times_of_words_count_from_the_start_of_their_turn() {
         return;
     };
     let Some(caller) = Caller::new() else { return };
-    let model = vosk.model(DA, &fixture(DA)).unwrap();
-    let mut recognition = model.open(&[]).unwrap();
+    let model = vosk.model(DA, &fixture(DA), &Setting::ear(DA, 0)).unwrap();
+    let mut recognition = model.open(&Asked::anything(), Bell::silent()).unwrap();
     let audio = caller.say("ja tak", DA, Duration::from_millis(500)).await;
     for _ in 0..3 {
         for frame in audio.chunks(FRAME) {
             recognition.push(frame).unwrap();
         }
-        let transcript = recognition.finish();
+        recognition.finish().unwrap();
+        let Some(Told::Final(transcript)) = recognition.told(Instant::now()).unwrap() else {
+            panic!("no final words");
+        };
         assert_eq!(transcript.text, "ja tak");
         let starts: Vec<u128> = transcript
             .words
@@ -527,24 +537,25 @@ async fn forty_calls_at_once_are_all_understood() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_of_one_language_leaves_the_other() {
     let mut config = config();
-    config.models.insert(EN, PathBuf::from("/nowhere/model-en"));
+    let nowhere = vosk(PathBuf::from("/nowhere/model-en"), None);
+    config.ears.insert(EN, vec![nowhere]);
     let Some(ears) = require(Ears::new(&config)) else {
         return;
     };
     assert_eq!(ears.languages(), [DA]);
     insta::assert_snapshot!(
         ears.faults()[0],
-        @"the en model /nowhere/model-en lacks everything (there is no such folder); unpack a complete Vosk model there and name its top folder in speech.models.en"
+        @"speech.ears.en[0].model: the model /nowhere/model-en lacks everything (there is no such folder); unpack a complete Vosk model there and name its top folder"
     );
 }
 
 #[tokio::test]
 async fn without_libvosk_the_error_is_clear_and_everything_else_works() {
-    let library = Some(PathBuf::from("/nowhere/libvosk.so"));
+    let nowhere = vosk(fixture(DA), Some(PathBuf::from("/nowhere/libvosk.so")));
     let folder = tempfile::tempdir().unwrap();
     let cache = Some(folder.path().to_owned());
     let config = Config {
-        library,
+        ears: [(DA, vec![nowhere])].into(),
         cache,
         ..config()
     };
@@ -594,5 +605,86 @@ async fn prompts_have_one_level_and_no_silence_that_nobody_asked_for() {
             .position(|sample| sample.unsigned_abs() > 300)
             .unwrap();
         assert!(begins < RATE / 5, "{text} begins after {begins} samples");
+    }
+}
+
+/// Runs the program with the tiny models and returns what it wrote, errors and all.
+fn hotline(arguments: &[&str], folder: &Path) -> std::process::Output {
+    let ears = [DA, EN].map(|language| {
+        let model = fixture(language).display().to_string();
+        format!("{language}: [{{ engine: vosk, model: {model:?} }}]")
+    });
+    let file = folder.join("hotline.yaml");
+    let flows = Path::new(env!("CARGO_MANIFEST_DIR")).join("flows");
+    let text = format!(
+        "flows: {flows:?}\nspeech: {{ ears: {{ {} }} }}",
+        ears.join(", ")
+    );
+    std::fs::write(&file, text).unwrap();
+    std::process::Command::new(env!("CARGO_BIN_EXE_hotline"))
+        .args(arguments)
+        .arg("--config")
+        .arg(file)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn recordings_are_listened_to_and_scored_from_the_command_line() {
+    let (Some(_), Some(caller)) = (require(Vosk::load(None)), Caller::new()) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let record = async |name: &str, said: &str, sheet: &str| {
+        let samples = caller.say(said, DA, Duration::from_millis(300)).await;
+        let path = folder.path().join(name);
+        hotline::speech::wav::write(&path, &samples).unwrap();
+        std::fs::write(path.with_extension("txt"), sheet).unwrap();
+    };
+    record(
+        "wish.wav",
+        "jeg vil gerne tale med borgerservice",
+        "jeg vil gerne tale med borgerservice\nintent: department.citizen_service",
+    )
+    .await;
+    record(
+        "digits.wav",
+        "fire to syv nul",
+        "fire to syv nul\nexpect: digits\nanswer: 4270",
+    )
+    .await;
+    record("wrong.wav", "ja tak", "nej tak\nexpect: yes_no\nanswer: no").await;
+
+    let listened = hotline(&["listen", "digits.wav", "--language", "da"], folder.path());
+    let text = String::from_utf8(listened.stdout).unwrap();
+    assert!(
+        text.starts_with(r#"digits.wav: da, vosk: "fire to syv nul""#),
+        "{text}"
+    );
+
+    let scored = hotline(&["score", ".", "--json"], folder.path());
+    assert!(scored.status.success(), "{scored:?}");
+    let lines = String::from_utf8(scored.stdout).unwrap();
+    let sum: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    let figures = ["recordings", "words", "errors", "meant", "understood"];
+    assert_eq!(
+        figures.map(|name| sum[name].as_u64().unwrap()),
+        [3, 12, 1, 3, 2],
+        "{sum}"
+    );
+    let shown = hotline(&["score", "."], folder.path());
+    let text = String::from_utf8(shown.stdout).unwrap();
+    assert!(
+        text.contains("wrong.wav") && !text.contains("wish.wav"),
+        "{text}"
+    );
+
+    std::fs::write(folder.path().join("digits.wav"), "no audio").unwrap();
+    for verb in [&["listen", "digits.wav"][..], &["score", "."]] {
+        let output = hotline(verb, folder.path());
+        assert_eq!(output.status.code(), Some(1));
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains("digits.wav: it is no WAV file"), "{error}");
     }
 }

@@ -19,8 +19,8 @@ use super::line::{FRAME, FromCaller, Line, LineIn, LineOut, Pace};
 use super::playout::{Number, Playout};
 use super::recorder::Recorder;
 use crate::dialog::{
-    Command, Dialog, Done, Event, Facts, Handoff, Listen, Order, Outcome, Playbook, QueueState,
-    Record, Recording, Say, Target,
+    Command, Dialog, Done, Event, Facts, Handoff, Heard, Listen, Order, Outcome, Playbook,
+    QueueState, Record, Recording, Say, Target,
 };
 use crate::pbx::{CallEvent, PbxError};
 use crate::speech::{Ear, EarEvent};
@@ -130,6 +130,7 @@ impl Task {
             then: VecDeque::new(),
             language: None,
             answering: None,
+            so_far: Heard::default(),
             orders: 0,
             phase: Phase::Talking,
             line_is_up: true,
@@ -181,6 +182,8 @@ struct Call {
     language: Option<Language>,
     /// When the caller's turn ended, until the answer's first frame leaves.
     answering: Option<Instant>,
+    /// The caller's words so far, as the dialog was told last.
+    so_far: Heard,
     /// Orders made so far: with the call id, the name of an order.
     orders: u32,
     phase: Phase,
@@ -344,9 +347,12 @@ impl Call {
                 }
                 self.tell(Event::Speech).await;
             }
-            Some(EarEvent::Partial(heard)) => self.tell(Event::Partial(heard)).await,
+            Some(EarEvent::Partial(heard)) => {
+                self.so_far = heard.clone();
+                self.tell(Event::Partial(heard)).await;
+            }
+            Some(EarEvent::TurnEnded) => self.answering = Some(Instant::now()),
             Some(EarEvent::Heard(heard)) => {
-                self.answering = Some(Instant::now());
                 self.tell(Event::Heard(heard)).await;
             }
             Some(EarEvent::Paused) => {}
@@ -499,6 +505,11 @@ impl Call {
             Command::Say(say) => self.say(say),
             Command::Hush => self.playout.hush(),
             Command::Listen(listen) => self.listen(&listen),
+            Command::Enough => {
+                if let Some(ear) = &self.ear {
+                    ear.enough(std::mem::take(&mut self.so_far));
+                }
+            }
             Command::Deafen => {
                 if let Some(ear) = &self.ear {
                     ear.deafen();

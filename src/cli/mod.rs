@@ -8,8 +8,11 @@ mod chat;
 mod check;
 mod demo;
 mod doctor;
+mod engines;
+mod listen;
 mod notice;
 mod open;
+mod score;
 mod serve;
 mod stop;
 mod supervisor;
@@ -76,6 +79,10 @@ enum Verb {
     Test(test::Arguments),
     /// Reach every configured part: what is wrong, and what to do
     Doctor(doctor::Arguments),
+    /// Try the recognisers on recordings
+    Listen(listen::Arguments),
+    /// Measure the recognisers on a folder of recordings with transcripts
+    Score(score::Arguments),
     /// List, add, cancel and trigger callbacks
     Callback(callback::Arguments),
     /// Switch emergency messages on and off
@@ -110,6 +117,8 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<u8, Stop> {
         Verb::Check(check) => check.run(config, out),
         Verb::Test(test) => test.run(config, out),
         Verb::Doctor(doctor) => doctor.run(config, out),
+        Verb::Listen(listen) => listen.run(config, out),
+        Verb::Score(score) => score.run(config, out),
         Verb::Callback(callback) => callback.run(config, out),
         Verb::Notice(notice) => notice.run(config, out),
     }

@@ -11,7 +11,7 @@ use super::program::Program;
 use super::scope;
 use crate::flow::{Department, Module, Shelf};
 use crate::service::hours::Opening;
-use crate::understand::{Intent, Vocabulary};
+use crate::understand::{Intent, Understanding, Vocabulary};
 use crate::words::{DepartmentId, FlowName, IntentName, Language};
 
 /// The intent that stands for a department in the vocabulary: `department.` and its id.
@@ -134,6 +134,11 @@ impl Playbook {
     /// Returns what recognisers may expect, likeliest first.
     pub fn hints(&self, language: Language) -> Vec<String> {
         self.vocabulary.hints(language)
+    }
+
+    /// Tells which of the tenant's intents words come to.
+    pub fn understand(&self, text: &str, language: Language) -> Understanding {
+        self.vocabulary.understand(text, language)
     }
 }
 

@@ -2,8 +2,11 @@
 //!
 //! It interprets only; when to ask again, confirm or give up is [`super::Dialog`]'s affair.
 
+mod enough;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{Timestamp, civil};
 use serde_json::json;
@@ -104,7 +107,8 @@ impl Question {
             return Expect::YesNo;
         }
         match &self.ask.answer {
-            Answer::Intent(_) | Answer::Department | Answer::Choice(_) => Expect::Intent,
+            Answer::Intent(_) | Answer::Department => Expect::Intent,
+            Answer::Choice(_) => Expect::Choice,
             Answer::YesNo => Expect::YesNo,
             Answer::Digits(_) => Expect::Digits,
             Answer::Phone => Expect::Phone,
@@ -112,6 +116,11 @@ impl Question {
             Answer::Time => Expect::Time,
             Answer::Text => Expect::Text,
         }
+    }
+
+    /// Returns the pause that ends a turn, where the flow sets one for this question.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        self.ask.patience.filter(|_| self.confirming.is_none())
     }
 
     /// Tells whether an answer by keys takes several of them.
@@ -127,13 +136,15 @@ impl Question {
     pub(super) fn hints(&self, playbook: &Playbook, language: Language) -> Vec<String> {
         let mut hints = match self.expect() {
             Expect::YesNo => yes_no_words(language),
-            Expect::Text | Expect::Digits | Expect::Phone | Expect::Date | Expect::Time => {
+            Expect::Intent
+            | Expect::Text
+            | Expect::Digits
+            | Expect::Phone
+            | Expect::Date
+            | Expect::Time => {
                 return Vec::new();
             }
-            Expect::Intent => match &self.ask.answer {
-                Answer::Choice(_) => self.choices().hints(language),
-                _ => return Vec::new(),
-            },
+            Expect::Choice => self.choices().hints(language),
         };
         for name in ["operator", "repeat"] {
             if let Some(wording) = playbook.shelf.intents.get(name) {

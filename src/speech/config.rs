@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::recognisers::Engine;
 use super::turn;
 use crate::words::Language;
 
@@ -13,10 +14,9 @@ use crate::words::Language;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The file `libvosk.so`; when empty, HOTLINE_LIBVOSK and the usual places are looked at.
-    pub library: Option<PathBuf>,
-    /// The folder of the Vosk model of each language, such as `{ da: /opt/models/da }`.
-    pub models: BTreeMap<Language, PathBuf>,
+    /// The recognisers of each language in order of preference, such as
+    /// `{ en: [{ engine: vosk, model: /opt/models/en }] }`.
+    pub ears: BTreeMap<Language, Vec<Engine>>,
     /// Threads that recognise; 0 means one per core.
     pub threads: usize,
     /// Calls listened to at once; when empty, it is measured at the start.
@@ -42,8 +42,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            library: None,
-            models: BTreeMap::new(),
+            ears: BTreeMap::new(),
             threads: 0,
             max_streams: None,
             turn: turn::Settings::default(),

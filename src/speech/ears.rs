@@ -9,9 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::line::{Line, Order};
 use super::listener::Recognisers;
-use super::vosk::Vosk;
 use super::worker::{Job, Worker};
-use super::{Config, RATE, Recogniser, SpeechError, tone};
+use super::{Asked, Bell, Config, RATE, Recogniser, SpeechError, Works, recognisers, tone};
 use crate::dialog::{Heard, Listen};
 use crate::words::{CallId, Language};
 
@@ -33,7 +32,9 @@ pub enum EarEvent {
     SpeechStarted,
     /// The words so far, when they changed; the confidence is not known yet and 0.
     Partial(Heard),
-    /// A turn is over. The hypotheses are sorted, the most certain first; a language that made out
+    /// A turn is over; what was made out of it follows, at once or later.
+    TurnEnded,
+    /// What was said in a turn that is over. The hypotheses are sorted, the most certain first; a language that made out
     /// no words has none, and a cough or a bang has no hypothesis at all.
     Heard(Heard),
     /// [`Ear::watch`]: there was silence for as long as was asked; watching is over.
@@ -66,25 +67,17 @@ pub struct Ears {
 }
 
 impl Ears {
-    /// Loads libvosk and all models configured, starts the threads and measures how many calls
+    /// Opens all recognisers configured, starts the threads and measures how many calls
     /// they can take. It blocks for as long as the models take to load.
     ///
     /// # Errors
     /// When no language at all can be recognised; [`Ears::deaf`] serves calls then. A fault of one
     /// language among several is no error and is told by [`Ears::faults`].
     pub fn new(config: &Config) -> Result<Self, SpeechError> {
-        if config.models.is_empty() {
-            return Err(SpeechError::NoModel);
+        if config.ears.values().all(Vec::is_empty) {
+            return Err(SpeechError::NoEars);
         }
-        let vosk = Vosk::load(config.library.as_deref())?;
-        let mut recognisers: Vec<Arc<dyn Recogniser>> = Vec::new();
-        let mut faults = Vec::new();
-        for (language, folder) in &config.models {
-            match vosk.model(*language, folder) {
-                Ok(model) => recognisers.push(Arc::new(model)),
-                Err(fault) => faults.push(fault),
-            }
-        }
+        let (recognisers, mut faults) = recognisers::open(config);
         if recognisers.is_empty()
             && let Some(fault) = faults.pop()
         {
@@ -112,12 +105,11 @@ impl Ears {
         recognisers: Vec<Arc<dyn Recogniser>>,
         config: &Config,
     ) -> Result<Self, SpeechError> {
-        let recognisers: Arc<Recognisers> = Arc::new(
-            recognisers
-                .into_iter()
-                .map(|engine| (engine.language(), engine))
-                .collect(),
-        );
+        let mut first = Recognisers::new();
+        for engine in recognisers {
+            first.entry(engine.language()).or_insert(engine);
+        }
+        let recognisers = Arc::new(first);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if config.threads == 0 {
             cores
@@ -241,8 +233,11 @@ fn measure(recognisers: &BTreeMap<Language, Arc<dyn Recogniser>>) -> usize {
         .flat_map(|syllable| tone(130.0 + 90.0 * syllable as f32, Duration::from_millis(125)))
         .collect();
     let mut share = 0.0;
-    for recogniser in recognisers.values() {
-        let Ok(mut recognition) = recogniser.open(&[]) else {
+    let here = recognisers
+        .values()
+        .filter(|recogniser| recogniser.works() == Works::Here);
+    for recogniser in here {
+        let Ok(mut recognition) = recogniser.open(&Asked::anything(), Bell::silent()) else {
             continue;
         };
         let best = (0..3)
@@ -250,7 +245,8 @@ fn measure(recognisers: &BTreeMap<Language, Arc<dyn Recogniser>>) -> usize {
                 let began = Instant::now();
                 // An engine that fails here fails again, and audibly, in the first call.
                 let _ = recognition.push(&buzz);
-                recognition.finish();
+                let _ = recognition.finish();
+                let _ = recognition.told(began);
                 began.elapsed()
             })
             .min();
@@ -291,6 +287,12 @@ impl Ear {
     /// ([`EarEvent::Paused`]): the end of a recording.
     pub fn watch(&self, silence: Duration) {
         self.line.order(Order::Watch(silence));
+    }
+
+    /// Ends the turn as soon as the caller is quiet, unless the words so far have become others than
+    /// these.
+    pub fn enough(&self, words: Heard) {
+        self.line.order(Order::Enough(words));
     }
 
     /// Listens and watches no more.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::recognisers::Setting;
 use super::wav::WavError;
 use crate::words::Language;
 
@@ -10,57 +11,59 @@ use crate::words::Language;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpeechError {
-    /// No libvosk anywhere.
-    #[error(
-        "libvosk was not found, so callers are served by keys only; looked for {}; install it \
-         (`pip install vosk` brings it) and name the file in speech.library or HOTLINE_LIBVOSK",
-        .looked.join(", ")
-    )]
+    /// An engine's library is nowhere.
+    #[error("{library} was not found; looked for {}; {remedy}", .looked.join(", "))]
     NoLibrary {
+        /// The library.
+        library: &'static str,
         /// The files and folders that were looked at.
         looked: Vec<String>,
+        /// What to do.
+        remedy: &'static str,
     },
-    /// A file that is no libvosk or an unfit one.
-    #[error(
-        "{path} cannot be used as libvosk: {reason}; use the libvosk.so of the Python package \
-         vosk 0.3.45 or newer for this kind of machine"
-    )]
+    /// A file that is not the library, or an unfit one.
+    #[error("{path} cannot be used as {library}: {reason}; {remedy}")]
     BadLibrary {
+        /// The library.
+        library: &'static str,
         /// The file.
         path: PathBuf,
         /// What the loader said.
         reason: String,
+        /// What to do.
+        remedy: &'static str,
     },
     /// A model folder in which something is missing.
-    #[error(
-        "the {language} model {folder} lacks {missing}; unpack a complete Vosk model there and \
-         name its top folder in speech.models.{language}"
-    )]
+    #[error("{setting}: the model {folder} lacks {missing}; {remedy}")]
     BadModel {
-        /// The language it was meant for.
-        language: Language,
+        /// The setting that names it.
+        setting: Setting,
         /// The folder.
         folder: PathBuf,
         /// The file or folder that is missing.
         missing: String,
+        /// What to do.
+        remedy: &'static str,
     },
     /// A complete-looking model that the engine refused.
     #[error(
-        "libvosk refused the {language} model {folder}, the reason is on standard error above; \
-         is it made for this version of Vosk?"
+        "{setting}: {engine} refused the model {folder}, the reason is on standard error above; \
+         is it made for this version of it?"
     )]
     RefusedModel {
-        /// The language it was meant for.
-        language: Language,
+        /// The engine.
+        engine: &'static str,
+        /// The setting that names it.
+        setting: Setting,
         /// The folder.
         folder: PathBuf,
     },
-    /// The configuration names no model.
+    /// The configuration names no recogniser.
     #[error(
-        "no recognition model is configured, so callers are served by keys only; name a Vosk \
-         model folder per language in speech.models"
+        "no recogniser is configured, so callers are served by keys only; name some per language \
+         in speech.ears"
     )]
-    NoModel,
+    NoEars,
     /// A recogniser failed while listening.
     #[error("the {language} recogniser failed: {reason}")]
     Recogniser {

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::worker::Worker;
 use super::{EarEvent, FRAME};
-use crate::dialog::Listen;
+use crate::dialog::{Heard, Listen};
 use crate::words::CallId;
 
 /// The most frames that wait for a worker: one second. Then the oldest is dropped and counted.
@@ -32,6 +32,8 @@ pub(super) enum Order {
     Listen(Listen),
     /// Recognise nothing; tell when there was silence for so long.
     Watch(Duration),
+    /// Such words are an answer.
+    Enough(Heard),
     /// Stop both.
     Deafen,
 }
@@ -87,6 +89,8 @@ pub(super) struct Line {
     pub(super) number: u64,
     inbox: Mutex<Inbox>,
     scheduled: AtomicBool,
+    /// Whether a recognition has something to tell.
+    rung: AtomicBool,
     closed: AtomicBool,
     lost: AtomicBool,
     talking: AtomicBool,
@@ -108,6 +112,7 @@ impl Line {
             number,
             inbox: Mutex::default(),
             scheduled: AtomicBool::new(false),
+            rung: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             talking: AtomicBool::new(false),
@@ -174,6 +179,17 @@ impl Line {
             waiting.orders.push_back((before, order));
         }
         self.schedule();
+    }
+
+    /// Lets the worker ask the recognitions what they have to tell.
+    pub(super) fn ring(self: &Arc<Self>) {
+        self.rung.store(true, Ordering::Release);
+        self.schedule();
+    }
+
+    /// Tells, once, whether that is wanted.
+    pub(super) fn take_ring(&self) -> bool {
+        self.rung.swap(false, Ordering::AcqRel)
     }
 
     pub(super) fn close(self: &Arc<Self>) {

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use webrtc_vad::{SampleRate, Vad, VadMode};
 
 use super::line::{Line, Next, Order, Samples};
-use super::turn::{self, Change, FRAME_TIME, Turn};
-use super::{EarEvent, FRAME, Recogniser, Recognition, SpeechError, decibels};
-use crate::dialog::{Heard, Hypothesis, Listen};
+use super::turn::{self, Change, FRAME_TIME, Turn, Words};
+use super::{
+    Asked, Bell, EarEvent, FRAME, Recogniser, Recognition, SpeechError, Told, Transcript, decibels,
+};
+use crate::dialog::{Expect, Heard, Hypothesis, Listen};
 use crate::words::Language;
 
 /// The engines, by language.
@@ -41,12 +43,22 @@ enum Task {
     Watch { silence: Duration, quiet: u32 },
 }
 
-/// A recognition of each language of a question that has an engine.
-type Recognitions = Vec<(Language, Box<dyn Recognition>)>;
+/// The recognition of one language.
+struct Listening {
+    language: Language,
+    recognition: Box<dyn Recognition>,
+    /// The words so far.
+    partial: String,
+    /// Turns that are over whose words have not come yet.
+    owed: usize,
+    /// The words of turns that are over, until those of the other languages are there too.
+    finals: VecDeque<Transcript>,
+}
 
 struct Question {
     listen: Listen,
-    recognitions: Recognitions,
+    /// One for each language that has an engine.
+    recognitions: Vec<Listening>,
     /// Whether the turn in progress was fed to the recognitions from its beginning.
     fed: bool,
     frames: u32,
@@ -68,6 +80,8 @@ pub(super) struct Listener {
     heard_from: Instant,
     /// Up to when missing audio was counted as silence.
     filled_to: Instant,
+    /// The time of what is being done.
+    now: Instant,
 }
 
 impl Listener {
@@ -85,14 +99,17 @@ impl Listener {
             events: VecDeque::new(),
             heard_from: now,
             filled_to: now,
+            now,
         }
     }
 
     /// Does the next thing that waited.
     pub(super) fn take(&mut self, next: Next, now: Instant) {
+        self.now = now;
         match next {
             Next::Order(Order::Listen(listen)) => self.listen(listen),
             Next::Order(Order::Watch(silence)) => self.task = Task::Watch { silence, quiet: 0 },
+            Next::Order(Order::Enough(words)) => self.enough(&words),
             Next::Order(Order::Deafen) => self.task = Task::Deaf,
             Next::Frame(samples) => {
                 self.heard_from = now;
@@ -110,7 +127,11 @@ impl Listener {
     /// Counts audio that did not come as silence, so that no turn lasts for ever when a PBX stops
     /// sending.
     pub(super) fn mind_the_gap(&mut self, now: Instant) {
+        self.now = now;
         self.flush();
+        if self.is_owed() {
+            self.ask();
+        }
         let waits = matches!(self.task, Task::Watch { .. }) || self.turn.is_speaking();
         if !waits || now.saturating_duration_since(self.heard_from) < GAP {
             return;
@@ -129,6 +150,10 @@ impl Listener {
             Some(Change::SpeechStarted) => self.speech_started(),
             None if speaking => self.hear(&samples),
             None => {}
+            Some(Change::Paused) => {
+                self.hear(&samples);
+                self.settle();
+            }
             Some(Change::TurnEnded) => {
                 self.hear(&samples);
                 self.turn_ended();
@@ -150,7 +175,7 @@ impl Listener {
     }
 
     fn listen(&mut self, listen: Listen) {
-        self.turn.expect(listen.expect);
+        self.turn.expect(listen.expect, listen.patience);
         let listened = match &mut self.task {
             Task::Listen(question)
                 if question.listen.languages == listen.languages
@@ -185,19 +210,31 @@ impl Listener {
         }
     }
 
-    fn open(&self, listen: &Listen) -> Result<Recognitions, String> {
+    fn open(&self, listen: &Listen) -> Result<Vec<Listening>, String> {
         let mut open = Vec::new();
         let mut reason = "no recogniser for the languages of this question".to_owned();
         for language in &listen.languages {
             let Some(recogniser) = self.recognisers.get(language) else {
                 continue;
             };
-            let hints = listen
-                .hints
-                .get(language)
-                .map_or(&[] as &[String], Vec::as_slice);
-            match recogniser.open(hints) {
-                Ok(recognition) => open.push((*language, recognition)),
+            let asked = Asked {
+                expect: listen.expect,
+                hints: listen.hints.get(language).cloned().unwrap_or_default(),
+            };
+            let line = Arc::downgrade(&self.line);
+            let bell = Bell::new(move || {
+                if let Some(line) = line.upgrade() {
+                    line.ring();
+                }
+            });
+            match recogniser.open(&asked, bell) {
+                Ok(recognition) => open.push(Listening {
+                    language: *language,
+                    recognition,
+                    partial: String::new(),
+                    owed: 0,
+                    finals: VecDeque::new(),
+                }),
                 Err(error) => reason = error.to_string(),
             }
         }
@@ -236,55 +273,124 @@ impl Listener {
         if !question.fed {
             return;
         }
-        let mut fault: Option<SpeechError> = None;
-        question
-            .recognitions
-            .retain_mut(|(_, recognition)| match recognition.push(samples) {
-                Ok(()) => true,
-                Err(error) => {
-                    fault = Some(error);
-                    false
-                }
-            });
-        if let Some(error) = fault {
-            tracing::warn!(call = %self.line.call, %error, "a recogniser is out");
-            if question.recognitions.is_empty() {
-                self.task = Task::Deaf;
-                return self.send(EarEvent::Unavailable(error.to_string()));
-            }
-        }
+        let fault = drop_failed(question, |listening| listening.recognition.push(samples));
         question.frames += 1;
-        if question.frames.is_multiple_of(PARTIAL_EVERY) {
-            self.look();
+        let is_time = question.frames.is_multiple_of(PARTIAL_EVERY);
+        if self.minds(fault) && is_time {
+            self.ask();
         }
     }
 
-    /// Looks at the words so far.
-    fn look(&mut self) {
+    /// Has the recognitions make up their minds about the words so far, as the caller pauses.
+    fn settle(&mut self) {
+        if let Task::Listen(question) = &mut self.task
+            && question.fed
+        {
+            // In a sentence a recogniser would lose the thread.
+            let is_short = matches!(
+                question.listen.expect,
+                Expect::YesNo | Expect::Choice | Expect::Digits | Expect::Phone
+            );
+            for listening in question.recognitions.iter_mut().filter(|_| is_short) {
+                listening.recognition.settle();
+            }
+            self.ask();
+        }
+    }
+
+    /// Ends the turn if these are still the words and the caller is quiet, or will be.
+    fn enough(&mut self, words: &Heard) {
+        let Task::Listen(question) = &self.task else {
+            return;
+        };
+        if question.fed
+            && question.last == *words
+            && self.turn.answered() == Some(Change::TurnEnded)
+        {
+            self.turn_ended();
+        }
+    }
+
+    /// Asks the recognitions what they have to tell, and tells the call.
+    pub(super) fn ask(&mut self) {
+        let now = self.now;
         let Task::Listen(question) = &mut self.task else {
             return;
         };
-        let hypotheses: Vec<Hypothesis> = question
+        let fault = drop_failed(question, |listening| {
+            while let Some(told) = listening.recognition.told(now)? {
+                match told {
+                    Told::SpeechStarted => {}
+                    Told::Partial(text) => listening.partial = text,
+                    Told::Final(transcript) => {
+                        listening.partial.clear();
+                        // What nobody asked to end is not told as the end of a turn.
+                        if listening.finals.len() < listening.owed {
+                            listening.finals.push_back(transcript);
+                        }
+                    }
+                }
+            }
+            Ok(())
+        });
+        if self.minds(fault) {
+            self.tell_partial();
+            while self.tell_final() {}
+        }
+    }
+
+    /// Minds that a recognition failed; tells whether there is one left.
+    fn minds(&mut self, fault: Option<SpeechError>) -> bool {
+        let Some(error) = fault else {
+            return true;
+        };
+        tracing::warn!(call = %self.line.call, %error, "a recogniser is out");
+        let none_left = match &self.task {
+            Task::Listen(question) => question.recognitions.is_empty(),
+            Task::Deaf | Task::Watch { .. } => false,
+        };
+        if none_left {
+            self.task = Task::Deaf;
+            self.send(EarEvent::Unavailable(error.to_string()));
+        }
+        !none_left
+    }
+
+    /// Tells whether the words of a turn that is over are still to come.
+    fn is_owed(&self) -> bool {
+        match &self.task {
+            Task::Listen(question) => question.recognitions.iter().any(|it| it.owed > 0),
+            Task::Deaf | Task::Watch { .. } => false,
+        }
+    }
+
+    fn tell_partial(&mut self) {
+        let Task::Listen(question) = &mut self.task else {
+            return;
+        };
+        let said = question
             .recognitions
-            .iter_mut()
-            .map(|(language, recognition)| Hypothesis {
-                language: *language,
-                text: recognition.partial(),
+            .iter()
+            .filter(|listening| !listening.partial.is_empty());
+        let hypotheses: Vec<Hypothesis> = said
+            .map(|listening| Hypothesis {
+                language: listening.language,
+                text: listening.partial.clone(),
                 confidence: 0.0,
             })
-            .filter(|hypothesis| !hypothesis.text.is_empty())
             .collect();
         let heard = Heard { hypotheses };
         if heard == question.last {
             return;
         }
         question.last = heard.clone();
-        self.turn.words(
-            heard
-                .hypotheses
-                .iter()
-                .map(|hypothesis| hypothesis.text.as_str()),
-        );
+        let likeliest = question.listen.languages.first();
+        self.turn
+            .words(heard.hypotheses.iter().map(|hypothesis| Words {
+                text: &hypothesis.text,
+                language: hypothesis.language,
+                likeliest: likeliest == Some(&hypothesis.language),
+            }));
         self.send(EarEvent::Partial(heard));
     }
 
@@ -297,20 +403,44 @@ impl Listener {
             return;
         }
         question.last = Heard::default();
-        let mut hypotheses: Vec<Hypothesis> = question
-            .recognitions
-            .iter_mut()
-            .map(|(language, recognition)| (*language, recognition.finish()))
-            .filter(|(_, transcript)| !transcript.text.is_empty())
-            .map(|(language, transcript)| Hypothesis {
-                language,
-                text: transcript.text,
-                confidence: transcript.confidence,
-            })
-            .collect();
+        let fault = drop_failed(question, |listening| {
+            listening.partial.clear();
+            listening.owed += 1;
+            listening.recognition.finish()
+        });
+        self.send(EarEvent::TurnEnded);
+        if self.minds(fault) {
+            self.ask();
+        }
+    }
+
+    /// Tells what was said in the oldest turn whose words have not been told, once all languages
+    /// have theirs.
+    fn tell_final(&mut self) -> bool {
+        let Task::Listen(question) = &mut self.task else {
+            return false;
+        };
+        let all = &mut question.recognitions;
+        if all.iter().any(|it| it.finals.is_empty() || it.owed == 0) {
+            return false;
+        }
+        let mut hypotheses = Vec::new();
+        for listening in all {
+            listening.owed -= 1;
+            if let Some(transcript) = listening.finals.pop_front()
+                && !transcript.text.is_empty()
+            {
+                hypotheses.push(Hypothesis {
+                    language: listening.language,
+                    text: transcript.text,
+                    confidence: transcript.confidence,
+                });
+            }
+        }
         // The sort is stable: of two equally certain languages the likelier one stays first.
         hypotheses.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         self.send(EarEvent::Heard(Heard { hypotheses }));
+        true
     }
 
     fn watch(&mut self) {
@@ -357,4 +487,16 @@ impl Listener {
             }
         }
     }
+}
+
+/// Does something with each recognition and drops those that fail at it; returns the last fault.
+fn drop_failed(
+    question: &mut Question,
+    mut does: impl FnMut(&mut Listening) -> Result<(), SpeechError>,
+) -> Option<SpeechError> {
+    let mut fault = None;
+    question
+        .recognitions
+        .retain_mut(|listening| does(listening).map_err(|error| fault = Some(error)).is_ok());
+    fault
 }

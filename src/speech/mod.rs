@@ -5,6 +5,8 @@
 //! It does not know what words mean (that is `understand`), does not pace audio and knows no PBX
 //! (that is `call`).
 
+mod audition;
+pub mod breaker;
 mod config;
 mod ears;
 pub mod espeak;
@@ -12,23 +14,29 @@ mod fault;
 mod level;
 mod line;
 mod listener;
+mod pcm;
 mod prompts;
 pub(crate) mod rate;
+pub mod recognisers;
 pub mod turn;
-pub mod vosk;
 pub mod wav;
 mod worker;
 
-use std::time::Duration;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
+pub use audition::{Audition, Tempo, audition};
 pub use config::Config;
 pub use ears::{Ear, EarEvent, Ears, Load};
 pub use fault::SpeechError;
 pub use level::{decibels, tone};
 pub use prompts::{MadeAhead, Voice};
+pub use recognisers::vosk;
 
+use crate::dialog::Expect;
 use crate::words::Language;
 
 /// Samples in one second of audio in this room.
@@ -39,30 +47,117 @@ pub const FRAME: usize = 160;
 
 /// An engine that can recognise one language. Many recognitions run on it side by side.
 pub trait Recogniser: Send + Sync {
+    /// What it is called in logs, metrics and journals, such as `vosk`.
+    fn name(&self) -> &str;
+
     /// The language it knows.
     fn language(&self) -> Language;
 
-    /// Opens a recognition that favours the hinted words and phrases, or hears everything the
-    /// engine knows where there are none. It stays on the thread that opened it.
+    /// Where its work is done.
+    fn works(&self) -> Works;
+
+    /// Opens a recognition for a question. It stays on the thread that opened it. The bell is for
+    /// engines that work elsewhere: they ring it when there is something to be told.
     ///
     /// # Errors
-    /// When the engine cannot open one; the call goes on by keys.
-    fn open(&self, hints: &[String]) -> Result<Box<dyn Recognition>, SpeechError>;
+    /// When the engine cannot open one.
+    fn open(&self, asked: &Asked, bell: Bell) -> Result<Box<dyn Recognition>, SpeechError>;
 }
 
-/// One recognition in progress: audio in, words out. It may block for some milliseconds.
+/// Where the work of a recogniser is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Works {
+    /// On the thread that pushes audio, which it may hold up for some milliseconds.
+    Here,
+    /// On threads of its own, in another process or on another host.
+    Elsewhere,
+}
+
+/// What a recogniser may know about the answer that is to come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The kind of answer.
+    pub expect: Expect,
+    /// Words and phrases that are likely; empty where anything may be said.
+    pub hints: Vec<String>,
+}
+
+impl Asked {
+    /// Returns what is asked where anything may be said, such as a message.
+    pub fn anything() -> Self {
+        Self {
+            expect: Expect::Text,
+            hints: Vec::new(),
+        }
+    }
+}
+
+/// Wakes the thread that a recognition lives on, from any other thread, so that it asks what there
+/// is to be told. Clones wake the same thread.
+#[derive(Clone)]
+pub struct Bell(Arc<dyn Fn() + Send + Sync>);
+
+impl Bell {
+    /// Makes a bell that calls a function, which must not block.
+    pub fn new(ring: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(ring))
+    }
+
+    /// Makes a bell that nobody hears.
+    pub fn silent() -> Self {
+        Self::new(|| {})
+    }
+
+    /// Wakes the thread.
+    pub fn ring(&self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for Bell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bell")
+    }
+}
+
+/// One recognition in progress: audio in, words out, turn after turn.
+///
+/// After an error it is dropped.
 pub trait Recognition {
-    /// Takes samples, usually 20 ms of them.
+    /// Takes samples: 20 ms of a call, more of what was said before it was opened, and of a
+    /// recording as fast as it takes them. It never waits for a network.
+    ///
+    /// # Errors
+    /// When the engine gave up, or does not keep up.
+    fn push(&mut self, samples: &[i16]) -> Result<(), SpeechError>;
+
+    /// Ends the turn: [`Told::Final`] follows, at once or later. Samples pushed from now on belong
+    /// to the next turn.
     ///
     /// # Errors
     /// When the engine gave up.
-    fn push(&mut self, samples: &[i16]) -> Result<(), SpeechError>;
+    fn finish(&mut self) -> Result<(), SpeechError>;
 
-    /// Returns the words so far; empty when there are none.
-    fn partial(&mut self) -> String;
+    /// Makes up its mind about the words so far, because the caller pauses, if that is cheap and
+    /// the turn can go on all the same.
+    fn settle(&mut self) {}
 
-    /// Ends the turn, returns all of its words, and is ready for the next turn.
-    fn finish(&mut self) -> Transcript;
+    /// Takes out the next thing there is to tell, without waiting. Words so far are told once.
+    ///
+    /// # Errors
+    /// When the engine gave up.
+    fn told(&mut self, now: Instant) -> Result<Option<Told>, SpeechError>;
+}
+
+/// What a recognition has to tell.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// The engine has noticed speech by itself.
+    SpeechStarted,
+    /// All words of the turn so far, which may still change.
+    Partial(String),
+    /// All words of a turn that is over; one for each [`Recognition::finish`], in their order.
+    Final(Transcript),
 }
 
 /// What was said in one turn.

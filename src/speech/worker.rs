@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::line::{Line, Waiting};
 use super::listener::{Listener, Recognisers};
 use super::turn::{Settings, Turn};
-use super::{RATE, Recognition, SpeechError};
+use super::{Asked, Bell, RATE, Recognition, SpeechError, Told};
 use crate::words::Language;
 
 /// How often a thread looks for calls whose audio does not come.
@@ -23,6 +23,9 @@ const STUCK_AFTER: Duration = Duration::from_secs(2);
 
 /// How much of a recording is transcribed before live calls have their turn again: 200 ms.
 const PIECE: usize = RATE / 5;
+
+/// How long the words of a recording may take after all of it was pushed.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The most recordings that wait for one thread.
 const MOST_JOBS: usize = 16;
@@ -38,6 +41,8 @@ pub(super) struct Job {
 struct Desk {
     ready: Vec<Arc<Line>>,
     jobs: VecDeque<Job>,
+    /// Whether the recognition of a recording has something to tell.
+    rung: bool,
     stop: bool,
 }
 
@@ -102,6 +107,12 @@ impl Worker {
         }
         desk.ready.push(line);
         drop(desk);
+        self.bell.notify_one();
+    }
+
+    /// Lets the thread ask what the recognition of a recording has to tell.
+    fn wake(&self) {
+        self.desk().rung = true;
         self.bell.notify_one();
     }
 
@@ -174,6 +185,34 @@ struct Work {
     job: Job,
     recognition: Box<dyn Recognition>,
     done: usize,
+    /// Since when all has been pushed and the words are waited for.
+    waits_since: Option<Instant>,
+}
+
+impl Work {
+    /// Goes on with the recording for a little; returns its words when they are there.
+    fn go_on(&mut self, now: Instant) -> Result<Option<String>, SpeechError> {
+        if self.waits_since.is_none() {
+            let end = (self.done + PIECE).min(self.job.samples.len());
+            self.recognition.push(&self.job.samples[self.done..end])?;
+            self.done = end;
+            if end == self.job.samples.len() {
+                self.recognition.finish()?;
+                self.waits_since = Some(now);
+            }
+        }
+        while let Some(told) = self.recognition.told(now)? {
+            if let Told::Final(transcript) = told {
+                return Ok(Some(transcript.text));
+            }
+        }
+        Ok(None)
+    }
+
+    fn takes_too_long(&self, now: Instant) -> bool {
+        self.waits_since
+            .is_some_and(|since| now.saturating_duration_since(since) > LONGEST_WAIT)
+    }
 }
 
 /// Sets the mark that the thread is gone, whatever ends it.
@@ -205,9 +244,14 @@ impl Inside {
 
     /// Waits for work; false means the end.
     fn wait(&mut self, ready: &mut Vec<Arc<Line>>) -> bool {
+        let waits = self.job.as_ref().map(|work| work.waits_since.is_some());
         let mut desk = self.worker.desk();
-        if desk.ready.is_empty() && desk.jobs.is_empty() && self.job.is_none() && !desk.stop {
-            desk = if self.listeners.is_empty() {
+        let has_job = match waits {
+            None => !desk.jobs.is_empty(),
+            Some(waits) => !waits || std::mem::take(&mut desk.rung),
+        };
+        if desk.ready.is_empty() && !has_job && !desk.stop {
+            desk = if self.listeners.is_empty() && waits.is_none() {
                 self.worker
                     .bell
                     .wait(desk)
@@ -240,6 +284,9 @@ impl Inside {
         let outcome = self.worker.guarded(|| {
             while let Some(next) = waiting.next() {
                 place.listener.take(next, now);
+            }
+            if line.take_ring() {
+                place.listener.ask();
             }
         });
         if outcome.is_none() {
@@ -280,14 +327,12 @@ impl Inside {
         let Some(mut work) = self.job.take().or_else(|| self.next_job()) else {
             return;
         };
-        let outcome = self.worker.guarded(|| {
-            let end = (work.done + PIECE).min(work.job.samples.len());
-            let heard = work.recognition.push(&work.job.samples[work.done..end]);
-            work.done = end;
-            heard.map(|()| (end == work.job.samples.len()).then(|| work.recognition.finish().text))
-        });
-        match outcome {
-            Some(Ok(None)) if !work.job.reply.is_closed() => self.job = Some(work),
+        let now = Instant::now();
+        match self.worker.guarded(|| work.go_on(now)) {
+            Some(Ok(None)) if work.job.reply.is_closed() || work.takes_too_long(now) => {
+                self.finish(work.job, None);
+            }
+            Some(Ok(None)) => self.job = Some(work),
             Some(Ok(text)) => self.finish(work.job, text),
             Some(Err(error)) => {
                 tracing::warn!(%error, "a recording could not be transcribed");
@@ -303,12 +348,22 @@ impl Inside {
     fn next_job(&mut self) -> Option<Work> {
         let job = self.worker.desk().jobs.pop_front()?;
         let recogniser = self.recognisers.get(&job.language);
-        let opened = recogniser.map(|recogniser| self.worker.guarded(|| recogniser.open(&[])));
+        let worker = Arc::downgrade(&self.worker);
+        let bell = Bell::new(move || {
+            if let Some(worker) = worker.upgrade() {
+                worker.wake();
+            }
+        });
+        let opened = recogniser.map(|recogniser| {
+            self.worker
+                .guarded(|| recogniser.open(&Asked::anything(), bell))
+        });
         match opened {
             Some(Some(Ok(recognition))) => Some(Work {
                 job,
                 recognition,
                 done: 0,
+                waits_since: None,
             }),
             Some(Some(Err(error))) => {
                 tracing::warn!(%error, "a recording could not be transcribed");

@@ -3,6 +3,7 @@
 //! state or knows a flow, and the same words always give the same answer.
 
 mod compound;
+mod ending;
 mod intent;
 mod language;
 mod score;
@@ -14,6 +15,8 @@ mod vocabulary;
 #[cfg(test)]
 mod tests;
 
+pub use ending::{Ending, ending};
 pub use intent::{ACT, CONFIRM, Intent, MARGIN, Match, PRECEDENCE_SHARE, Understanding, Verdict};
 pub use language::{choose, language_of};
+pub use text::words;
 pub use vocabulary::Vocabulary;

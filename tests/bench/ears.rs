@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use audiosocket::Clock;
 use hotline::dialog::{Expect, Listen};
+use hotline::speech::recognisers::Engine;
+use hotline::speech::vosk::Settings;
 use hotline::speech::{Config, Ear, EarEvent, Ears, FRAME};
 use hotline::words::{CallId, Language};
 use street::{cache, caller, tone};
@@ -106,9 +108,12 @@ async fn raw(audio: &[i16], model: &PathBuf) -> Result<f64> {
 
 /// Returns the share of a core that one stream of ours takes, all threads counted.
 async fn ours(audio: &[i16], model: &Path) -> Result<f64> {
-    let config = Config {
+    let vosk = Settings {
         library: Some(cache::libvosk()?),
-        models: [(Language::DA, model.to_owned())].into(),
+        ..Settings::of(model)
+    };
+    let config = Config {
+        ears: [(Language::DA, vec![Engine::Vosk(vosk)])].into(),
         threads: 1,
         max_streams: Some(STREAMS),
         ..Config::default()
@@ -118,6 +123,7 @@ async fn ours(audio: &[i16], model: &Path) -> Result<f64> {
         expect: Expect::Intent,
         languages: vec![Language::DA],
         hints: Default::default(),
+        patience: None,
     };
     let mut open: Vec<Ear> = Vec::new();
     for _ in 0..STREAMS {

@@ -284,7 +284,7 @@ async fn recognition(config: &Config) -> Vec<Diagnosis> {
     let keys = "callers are served by keys until this is put right";
     match loaded {
         Err(error) => vec![Diagnosis::wrong("recognition", error.to_string(), keys)],
-        Ok(Err(error @ SpeechError::NoModel)) => {
+        Ok(Err(error @ SpeechError::NoEars)) => {
             vec![Diagnosis::odd("recognition", error.to_string(), keys)]
         }
         Ok(Err(error)) => vec![Diagnosis::wrong("recognition", error.to_string(), keys)],

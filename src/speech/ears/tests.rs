@@ -1,8 +1,9 @@
 //! The ears with engines that do as they are told: late questions, panics, hangs, full houses.
 
+use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use super::super::{FRAME, Recognition, Transcript};
+use super::super::{FRAME, Recognition, Told, Transcript};
 use super::*;
 use crate::dialog::Expect;
 
@@ -19,15 +20,24 @@ struct Fake {
 }
 
 impl Recogniser for Fake {
+    fn name(&self) -> &str {
+        "fake"
+    }
+
     fn language(&self) -> Language {
         self.language.unwrap_or(Language::DA)
     }
 
-    fn open(&self, hints: &[String]) -> Result<Box<dyn Recognition>, SpeechError> {
-        self.opened.lock().unwrap().push(hints.to_vec());
+    fn works(&self) -> Works {
+        Works::Here
+    }
+
+    fn open(&self, asked: &Asked, _bell: Bell) -> Result<Box<dyn Recognition>, SpeechError> {
+        self.opened.lock().unwrap().push(asked.hints.clone());
         Ok(Box::new(FakeRecognition {
             engine: self.clone(),
             samples: 0,
+            tells: VecDeque::new(),
         }))
     }
 }
@@ -35,11 +45,13 @@ impl Recogniser for Fake {
 struct FakeRecognition {
     engine: Fake,
     samples: usize,
+    tells: VecDeque<Told>,
 }
 
 impl Recognition for FakeRecognition {
     fn push(&mut self, samples: &[i16]) -> Result<(), SpeechError> {
         self.samples += samples.len();
+        self.tells.push_back(Told::Partial("ja".to_owned()));
         self.engine
             .pushed
             .fetch_add(samples.len(), Ordering::SeqCst);
@@ -53,17 +65,18 @@ impl Recognition for FakeRecognition {
         Ok(())
     }
 
-    fn partial(&mut self) -> String {
-        "ja".to_owned()
-    }
-
-    fn finish(&mut self) -> Transcript {
+    fn finish(&mut self) -> Result<(), SpeechError> {
         let text = format!("samples {}", std::mem::take(&mut self.samples));
-        Transcript {
+        self.tells.push_back(Told::Final(Transcript {
             text,
             confidence: 0.5,
             words: Vec::new(),
-        }
+        }));
+        Ok(())
+    }
+
+    fn told(&mut self, _now: Instant) -> Result<Option<Told>, SpeechError> {
+        Ok(self.tells.pop_front())
     }
 }
 
@@ -86,6 +99,7 @@ fn question(hints: &[&str]) -> Listen {
         expect: Expect::YesNo,
         languages: vec![Language::DA],
         hints: [(Language::DA, hints)].into(),
+        patience: None,
     }
 }
 
@@ -125,7 +139,7 @@ async fn next(ear: &mut Ear) -> EarEvent {
             .expect("an event within ten seconds")
             .expect("an open ear")
         {
-            EarEvent::Partial(_) => {}
+            EarEvent::Partial(_) | EarEvent::TurnEnded => {}
             event => return event,
         }
     }

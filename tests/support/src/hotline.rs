@@ -360,9 +360,10 @@ impl Hotline {
         let models = project().join("tests/fixtures/speech");
         let mut speech = json!({ "cache": cache::folder().join("prompts") });
         if settings.hears {
-            speech["library"] = json!(cache::libvosk()?);
-            speech["models"] = json!({
-                "da": models.join("vosk-tiny-da-grm"), "en": models.join("vosk-tiny-en-grm"),
+            let library = cache::libvosk()?;
+            let vosk = |model: &str| json!([{ "engine": "vosk", "model": models.join(model), "library": library }]);
+            speech["ears"] = json!({
+                "da": vosk("vosk-tiny-da-grm"), "en": vosk("vosk-tiny-en-grm"),
             });
         }
         speech["espeak"] = match settings.speaks {

@@ -88,7 +88,7 @@ pub(crate) async fn invite(house: &House) {
     }
     page.text(
         "Use the keys: 1 to 8 for departments, 0 for the switchboard, 9 to cancel an appointment. \
-         The tiny speech models do not know your voice; real ones go into speech.models of the \
+         The tiny speech models do not know your voice; real ones go into speech.ears of the \
          configuration. Anna answers, and is a machine. Mails are shown here.",
     );
     page.text("");

@@ -2,16 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::SpeechError;
-use super::super::config::cache_home;
-use crate::words::Language;
+use super::super::Setting;
+use crate::speech::SpeechError;
+use crate::speech::config::cache_home;
 
 /// Looks through a model folder and tells whether it can be given grammars.
-pub(super) fn check_model(language: Language, folder: &Path) -> Result<bool, SpeechError> {
+pub(super) fn check_model(folder: &Path, setting: &Setting) -> Result<bool, SpeechError> {
     let lacks = |missing: &str| SpeechError::BadModel {
-        language,
+        setting: setting.clone(),
         folder: folder.to_owned(),
         missing: missing.to_owned(),
+        remedy: "unpack a complete Vosk model there and name its top folder",
     };
     if !folder.is_dir() {
         return Err(lacks("everything (there is no such folder)"));
@@ -61,9 +62,7 @@ pub(super) fn find(configured: Option<&Path>) -> Result<PathBuf, SpeechError> {
         } else if inside.is_file() {
             Ok(inside)
         } else {
-            Err(SpeechError::NoLibrary {
-                looked: vec![named.display().to_string()],
-            })
+            Err(no_library(vec![named.display().to_string()]))
         };
     }
     let places = usual_places();
@@ -71,15 +70,26 @@ pub(super) fn find(configured: Option<&Path>) -> Result<PathBuf, SpeechError> {
         .iter()
         .map(|folder| folder.join("libvosk.so"))
         .find(|file| file.is_file())
-        .ok_or_else(|| SpeechError::NoLibrary {
-            looked: [Path::new("HOTLINE_LIBVOSK (not set)")]
-                .into_iter()
-                .chain(MAIN_PLACES.iter().map(Path::new))
-                .map(|place| place.display().to_string())
-                .chain(["the Python packages in /usr/lib and /usr/local/lib".to_owned()])
-                .chain([cache_home().display().to_string()])
-                .collect(),
+        .ok_or_else(|| {
+            no_library(
+                [Path::new("HOTLINE_LIBVOSK (not set)")]
+                    .into_iter()
+                    .chain(MAIN_PLACES.iter().map(Path::new))
+                    .map(|place| place.display().to_string())
+                    .chain(["the Python packages in /usr/lib and /usr/local/lib".to_owned()])
+                    .chain([cache_home().display().to_string()])
+                    .collect(),
+            )
         })
+}
+
+fn no_library(looked: Vec<String>) -> SpeechError {
+    SpeechError::NoLibrary {
+        library: "libvosk",
+        looked,
+        remedy: "install it (`pip install vosk` brings it) and name the file in the recogniser's \
+                 `library` or in HOTLINE_LIBVOSK",
+    }
 }
 
 const MAIN_PLACES: [&str; 6] = [
@@ -150,11 +160,15 @@ pub(super) fn sampling_rate(folder: &Path) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::Language;
 
     #[test]
     fn a_missing_file_of_a_model_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let missing = |file: &str| match check_model(Language::DA, &folder.path().join(file)) {
+        let missing = |file: &str| match check_model(
+            &folder.path().join(file),
+            &Setting::ear(Language::DA, 0).field("model"),
+        ) {
             Err(SpeechError::BadModel { missing, .. }) => missing,
             other => panic!("{other:?}"),
         };

@@ -2,7 +2,7 @@
 //! is the only file of the house that talks to foreign code.
 //!
 //! It opens recognitions and knows grammars; when to listen and when a turn ends is decided in
-//! [`super::turn`], so Vosk's own end points are only joined together here.
+//! [`crate::speech::turn`], so Vosk's own end points are only joined together here.
 
 #![expect(
     unsafe_code,
@@ -11,18 +11,66 @@
 
 mod places;
 
+use std::collections::VecDeque;
 use std::ffi::{CStr, CString, c_char, c_float, c_int};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use libloading::Library;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::rate::Converter;
-use super::{RATE, Recogniser, Recognition, SpeechError, Transcript, Word};
+use super::Setting;
+use crate::speech::rate::Converter;
+use crate::speech::{
+    Asked, Bell, RATE, Recogniser, Recognition, SpeechError, Told, Transcript, Word, Works,
+};
 use crate::words::Language;
+
+/// What an admin can set about one Vosk recogniser.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The folder of the model.
+    pub model: PathBuf,
+    /// The file `libvosk.so`; when empty, HOTLINE_LIBVOSK and the usual places are looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub library: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Returns the settings of a model, with the library from one of the usual places.
+    pub fn of(model: impl Into<PathBuf>) -> Self {
+        Self {
+            model: model.into(),
+            library: None,
+        }
+    }
+
+    pub(super) fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        std::iter::once(&mut self.model)
+            .chain(&mut self.library)
+            .collect()
+    }
+}
+
+/// Loads library and model. It blocks.
+pub(super) fn open(
+    settings: &Settings,
+    language: Language,
+    setting: &Setting,
+) -> Result<Model, SpeechError> {
+    Vosk::load(settings.library.as_deref())?.model(
+        language,
+        &settings.model,
+        &setting.field("model"),
+    )
+}
+
+/// What it is called.
+pub(super) const NAME: &str = "vosk";
 
 /// The word that stands for anything that is not in a grammar.
 const UNKNOWN: &str = "[unk]";
@@ -81,8 +129,11 @@ impl Vosk {
     pub fn load(configured: Option<&Path>) -> Result<Self, SpeechError> {
         let path = places::find(configured)?;
         let unfit = |reason: String| SpeechError::BadLibrary {
+            library: "libvosk",
             path: path.clone(),
             reason,
+            remedy: "use the libvosk.so of the Python package vosk 0.3.45 or newer for this kind of \
+                     machine",
         };
         // SAFETY: loading runs the initialisers of the file. The file is one that the admin named
         // or that lies where libraries are installed, and libvosk's initialisers need nothing.
@@ -107,10 +158,16 @@ impl Vosk {
     ///
     /// # Errors
     /// When a file of the model is missing, which the error names, or libvosk refuses the model.
-    pub fn model(&self, language: Language, folder: &Path) -> Result<Model, SpeechError> {
-        let grammars = places::check_model(language, folder)?;
+    pub fn model(
+        &self,
+        language: Language,
+        folder: &Path,
+        setting: &Setting,
+    ) -> Result<Model, SpeechError> {
+        let grammars = places::check_model(folder, setting)?;
         let refused = || SpeechError::RefusedModel {
-            language,
+            engine: "libvosk",
+            setting: setting.clone(),
             folder: folder.to_owned(),
         };
         let rate = places::sampling_rate(folder);
@@ -220,11 +277,19 @@ impl Model {
 }
 
 impl Recogniser for Model {
+    fn name(&self) -> &str {
+        NAME
+    }
+
     fn language(&self) -> Language {
         self.language
     }
 
-    fn open(&self, hints: &[String]) -> Result<Box<dyn Recognition>, SpeechError> {
+    fn works(&self) -> Works {
+        Works::Here
+    }
+
+    fn open(&self, asked: &Asked, _bell: Bell) -> Result<Box<dyn Recognition>, SpeechError> {
         let failed = |reason: &str| SpeechError::Recogniser {
             language: self.language,
             reason: reason.to_owned(),
@@ -240,7 +305,7 @@ impl Recogniser for Model {
                     .ok_or_else(|| failed("its model's sampling rate cannot be reached"))?,
             ),
         };
-        let grammar = self.grammar(hints);
+        let grammar = self.grammar(&asked.hints);
         let raw = match grammar.map(CString::new) {
             // SAFETY: the model is alive as long as `shared`, of which the recogniser keeps a
             // clone; the grammar lives during the call.
@@ -256,6 +321,9 @@ impl Recogniser for Model {
             raw,
             language: self.language,
             ended: Transcript::default(),
+            done: VecDeque::new(),
+            told: String::new(),
+            looked: true,
             pushed: 0,
             began: 0,
             rate: self.rate,
@@ -278,6 +346,12 @@ struct VoskRecognition {
     language: Language,
     /// What was said before end points of Vosk's own in this turn.
     ended: Transcript,
+    /// Turns that are over and not told yet.
+    done: VecDeque<Transcript>,
+    /// The words so far, as last told.
+    told: String,
+    /// Whether nothing came since the words so far were looked at.
+    looked: bool,
     /// Samples taken since the recogniser was made, by which Vosk counts its times.
     pushed: u64,
     /// The value of `pushed` when the turn began.
@@ -318,10 +392,23 @@ impl VoskRecognition {
             .words
             .extend(result.result.into_iter().map(|word| word.since(began)));
     }
+
+    /// Returns the words so far.
+    fn partial(&mut self) -> String {
+        let mut text = self.ended.text.clone();
+        let now = self.read(self.functions.partial);
+        if let Some(result) =
+            now.and_then(|json| serde_json::from_slice::<PartialResult>(json).ok())
+        {
+            join(&mut text, result.partial.trim());
+        }
+        text
+    }
 }
 
 impl Recognition for VoskRecognition {
     fn push(&mut self, samples: &[i16]) -> Result<(), SpeechError> {
+        self.looked = false;
         let converted = self
             .converter
             .as_mut()
@@ -350,23 +437,36 @@ impl Recognition for VoskRecognition {
         Ok(())
     }
 
-    fn partial(&mut self) -> String {
-        let mut text = self.ended.text.clone();
-        let now = self.read(self.functions.partial);
-        if let Some(result) =
-            now.and_then(|json| serde_json::from_slice::<PartialResult>(json).ok())
-        {
-            join(&mut text, result.partial.trim());
-        }
-        text
-    }
-
-    fn finish(&mut self) -> Transcript {
+    fn finish(&mut self) -> Result<(), SpeechError> {
         self.take(self.functions.final_result);
         self.began = self.pushed;
+        self.told.clear();
+        self.looked = true;
         let mut transcript = std::mem::take(&mut self.ended);
         transcript.confidence = confidence(&transcript.words);
-        transcript
+        self.done.push_back(transcript);
+        Ok(())
+    }
+
+    /// Vosk goes on behind an end point of ours as it does behind its own.
+    fn settle(&mut self) {
+        self.take(self.functions.final_result);
+        self.looked = false;
+    }
+
+    fn told(&mut self, _now: Instant) -> Result<Option<Told>, SpeechError> {
+        if let Some(transcript) = self.done.pop_front() {
+            return Ok(Some(Told::Final(transcript)));
+        }
+        if std::mem::replace(&mut self.looked, true) {
+            return Ok(None);
+        }
+        let text = self.partial();
+        if text == self.told {
+            return Ok(None);
+        }
+        self.told.clone_from(&text);
+        Ok(Some(Told::Partial(text)))
     }
 }
 
@@ -492,7 +592,7 @@ mod tests {
         let error = Vosk::load(Some(Path::new("/nowhere/libvosk.so"))).unwrap_err();
         insta::assert_snapshot!(
             error,
-            @"libvosk was not found, so callers are served by keys only; looked for /nowhere/libvosk.so; install it (`pip install vosk` brings it) and name the file in speech.library or HOTLINE_LIBVOSK"
+            @"libvosk was not found; looked for /nowhere/libvosk.so; install it (`pip install vosk` brings it) and name the file in the recogniser's `library` or in HOTLINE_LIBVOSK"
         );
     }
 

@@ -269,7 +269,7 @@ impl Lexicon {
 
 impl Kind {
     /// Tells whether a word of this kind can be part of a number word.
-    fn is_number_word(&self) -> bool {
+    pub(crate) fn is_number_word(&self) -> bool {
         matches!(
             self,
             Self::Unit(_)

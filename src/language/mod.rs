@@ -11,6 +11,7 @@ mod tongue;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
+pub(crate) use parts::folded;
 pub use parts::{Forms, Phrases, Words};
 pub use tongue::*;
 

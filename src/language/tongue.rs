@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::lexicon::Lexicon;
 use super::parts::{Forms, Phrases, Words, folded};
+use crate::understand::text::fold;
 use crate::words::{Language, Texts};
 
 /// One language: how its speakers say yes, numbers, days and times, and how these are said to them.
@@ -36,7 +37,7 @@ pub struct Tongue {
     pub clock: Clock,
     /// How values are spoken.
     pub spoken: Spoken,
-    /// What people say without meaning anything by it.
+    /// How words end that are not all yet, and what means nothing.
     #[serde(default)]
     pub murmurs: Murmurs,
     /// What tells wishes apart.
@@ -112,6 +113,19 @@ impl Tongue {
         self.named
             .sort_by_key(|(phrase, ..)| std::cmp::Reverse(phrase.len()));
         self
+    }
+
+    /// Tells whether words end with a day that needs nothing after it: "third of May", "tomorrow".
+    pub(crate) fn ends_with_whole_day(&self, said: &[String]) -> bool {
+        let said: Vec<String> = said.iter().map(|word| fold(word)).collect();
+        let month = |word: &String| {
+            self.days
+                .months
+                .iter()
+                .any(|month| month.heard.contains(word))
+        };
+        said.last().is_some_and(month)
+            || self.near.iter().any(|(phrase, ..)| said.ends_with(phrase))
     }
 
     /// Tells whether nothing is known of the language.
@@ -612,14 +626,16 @@ pub struct Written {
     pub postcodes_in_pairs: bool,
 }
 
-/// What people say without meaning anything by it.
+/// How words that are not all yet end, and what only shows that somebody listens.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Murmurs {
-    /// Who says these has not finished: `øh`.
-    pub hesitations: Words,
+    /// Who ends with these goes on: `øh`, `but`, `let me see`.
+    pub hesitations: Phrases,
+    /// Who ends with these wants another word to follow: `the`, `jeg vil gerne`.
+    pub unfinished: Phrases,
     /// Who says these only listens: `mm`.
-    pub backchannels: Words,
+    pub backchannels: Phrases,
 }
 
 /// What tells wishes apart.
@@ -628,14 +644,17 @@ pub struct Murmurs {
 pub struct Wishes {
     /// Words that only hold a sentence together.
     pub function: Words,
-    /// Words that callers wrap their wish in; they count only inside a tenant's own phrases.
-    pub carriers: Words,
+    /// Words that callers wrap their wish in; they count only inside a tenant's own phrases;
+    /// as they are written, with blanks between them.
+    pub carriers: String,
     /// Words that never tell two phrases apart.
     pub articles: Words,
     /// Words that make another verb of the one before them: `hang up`.
     pub particles: Words,
-    /// What says that the wish after it is not meant: `not`.
+    /// What says that the wish after it is not meant, where another is: `not`.
     pub not: Words,
+    /// What says that the wish after it is not meant at all: `vil ikke`.
+    pub refuse: Phrases,
     /// What says that the wish after it is meant after all: `but`.
     pub but: Words,
     /// Everyday words that tell this language from others.

@@ -6,6 +6,7 @@
 //! (that is `call`).
 
 mod audition;
+mod barge_in;
 pub mod breaker;
 mod config;
 mod ears;

@@ -15,6 +15,8 @@ pub(super) struct Playout {
     /// Samples of the first that have been played.
     at: usize,
     next: Number,
+    /// What goes before everything, as the caller waits, and how much of it has been played.
+    aside: Option<(Arc<[i16]>, usize)>,
 }
 
 #[derive(Debug)]
@@ -54,6 +56,18 @@ impl Playout {
     pub(super) fn hush(&mut self) {
         self.queue.clear();
         self.at = 0;
+        self.aside = None;
+    }
+
+    /// Plays samples at once, ahead of what is still being made. They do not count as something
+    /// that is being said.
+    pub(super) fn aside(&mut self, samples: Arc<[i16]>) {
+        self.aside = Some((samples, 0));
+    }
+
+    /// Tells whether something is being played ahead of the rest.
+    pub(super) fn is_aside(&self) -> bool {
+        self.aside.is_some()
     }
 
     /// Tells whether something is being said or made.
@@ -69,6 +83,16 @@ impl Playout {
     /// Returns the next 20 ms, or nothing when there is nothing to say at this moment.
     pub(super) fn frame(&mut self) -> Option<[i16; FRAME]> {
         let mut frame = [0; FRAME];
+        if let Some((samples, at)) = &mut self.aside {
+            let rest = samples.get(*at..).unwrap_or_default();
+            let count = rest.len().min(FRAME);
+            frame[..count].copy_from_slice(&rest[..count]);
+            *at += count;
+            if *at >= samples.len() {
+                self.aside = None;
+            }
+            return Some(frame);
+        }
         let mut filled = 0;
         while filled < FRAME {
             let Some(Utterance {
@@ -136,6 +160,21 @@ mod tests {
         playout.made(late, ones(FRAME));
         assert_eq!(playout.frame(), None);
         assert!(!playout.is_busy());
+    }
+
+    #[test]
+    fn an_aside_goes_first_and_is_nothing_that_was_to_be_said() {
+        let mut playout = Playout::default();
+        playout.aside(vec![3; FRAME + 1].into());
+        assert!(!playout.is_busy() && playout.is_aside());
+        playout.push(ones(FRAME), true);
+        assert_eq!(playout.frame(), Some([3; FRAME]));
+        assert_eq!(playout.frame().unwrap()[..2], [3, 0]);
+        assert!(!playout.is_aside());
+        assert_eq!(playout.frame(), Some([1; FRAME]));
+        playout.aside(ones(FRAME));
+        playout.hush();
+        assert_eq!(playout.frame(), None);
     }
 
     #[test]

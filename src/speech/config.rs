@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::recognisers::Engine;
-use super::turn;
+use super::{Limits, turn};
 use crate::words::Language;
 
 /// The `speech` section of the configuration.
@@ -23,6 +23,8 @@ pub struct Config {
     pub max_streams: Option<usize>,
     /// When a turn begins and ends.
     pub turn: turn::Settings,
+    /// How long each stage may take before the next best thing is done.
+    pub limits: Limits,
     /// The program `espeak-ng`; when empty, HOTLINE_ESPEAK and the PATH are looked at.
     pub espeak: Option<PathBuf>,
     /// The espeak-ng voice of each language.
@@ -46,6 +48,7 @@ impl Default for Config {
             threads: 0,
             max_streams: None,
             turn: turn::Settings::default(),
+            limits: Limits::default(),
             espeak: None,
             voices: [(Language::DA, "da"), (Language::EN, "en-gb")]
                 .map(|(language, voice)| (language, voice.to_owned()))

@@ -5,11 +5,15 @@
 //! It does not know what words mean (that is `understand`), does not pace audio and knows no PBX
 //! (that is `call`).
 
+pub mod breaker;
+mod chain;
 mod config;
 mod ears;
 pub mod espeak;
 mod fault;
+mod figures;
 mod level;
+mod limits;
 mod line;
 mod listener;
 mod prompts;
@@ -25,10 +29,12 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
+pub use chain::{Degraded, Failure};
 pub use config::Config;
 pub use ears::{Ear, EarEvent, Ears, Load};
 pub use fault::SpeechError;
 pub use level::{decibels, tone};
+pub use limits::Limits;
 pub use prompts::{MadeAhead, Voice};
 pub use recognisers::vosk;
 
@@ -154,6 +160,8 @@ pub enum Told {
     Partial(String),
     /// All words of a turn that is over; one for each [`Recognition::finish`], in their order.
     Final(Transcript),
+    /// An engine was of no use and another one has taken over, or none is left.
+    Degraded(Degraded),
 }
 
 /// What was said in one turn.

@@ -119,7 +119,9 @@ impl Ears {
         recognisers: Vec<Arc<dyn Recogniser>>,
         config: &Config,
     ) -> Result<Self, SpeechError> {
-        let (figures, room) = (Figures::default(), Arc::<Room>::default());
+        let figures = Figures::default();
+        // Where an admin says how many calls there may be, that holds.
+        let room = Room::new(config.max_streams.is_none());
         let mut by_language = BTreeMap::<_, Vec<_>>::new();
         for engine in recognisers {
             by_language

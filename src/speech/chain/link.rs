@@ -17,18 +17,35 @@ use super::{Failure, Fault};
 /// How long an engine may hold a thread before it counts as hung.
 pub(in super::super) const HUNG_AFTER: Duration = Duration::from_secs(2);
 
+/// How long it may take to measure what an engine costs.
+const LONGEST_MEASURE: Duration = Duration::from_secs(20);
+
 /// Stands for a hang that was counted.
 const COUNTED: u64 = u64::MAX;
 
 /// What all recognitions in this process may use of the processor together, in millionths of a
 /// core: so that engines that take over do not slow down the calls of others.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in super::super) struct Room {
+    limited: bool,
     most: AtomicU64,
     used: AtomicU64,
 }
 
 impl Room {
+    /// Makes room; limited, if what engines take is to be measured and reckoned with.
+    pub(in super::super) fn new(limited: bool) -> Arc<Self> {
+        Arc::new(Self {
+            limited,
+            most: AtomicU64::new(u64::MAX),
+            used: AtomicU64::new(0),
+        })
+    }
+
+    fn is_limited(&self) -> bool {
+        self.limited
+    }
+
     /// Sets how much there is.
     pub(in super::super) fn set(&self, cores: f64) {
         let most = (cores * 1e6) as u64;
@@ -113,8 +130,8 @@ impl Link {
             place,
         };
         let cost = match recogniser.works() {
-            Works::Here => (cost(recogniser.as_ref()) * 1e6) as u64,
-            Works::Elsewhere => 0,
+            Works::Here if room.is_limited() => (cost(&recogniser) * 1e6) as u64,
+            Works::Here | Works::Elsewhere => 0,
         };
         Self {
             recogniser,
@@ -270,8 +287,23 @@ impl Link {
     }
 }
 
-/// Measures the share of a core that one recognition takes while somebody speaks.
-fn cost(recogniser: &dyn Recogniser) -> f64 {
+/// Measures the share of a core that one recognition takes while somebody speaks, on a thread of
+/// its own: an engine that hangs takes a whole one.
+fn cost(recogniser: &Arc<dyn Recogniser>) -> f64 {
+    let (sender, measured) = std::sync::mpsc::sync_channel(1);
+    let measures = Arc::clone(recogniser);
+    let thread = std::thread::Builder::new().name("ears-measure".to_owned());
+    let started = thread.spawn(move || {
+        // Nobody waits any more: then it took too long.
+        let _ = sender.send(measure(measures.as_ref()));
+    });
+    match started {
+        Ok(_) => measured.recv_timeout(LONGEST_MEASURE).unwrap_or(1.0),
+        Err(_) => 1.0,
+    }
+}
+
+fn measure(recogniser: &dyn Recogniser) -> f64 {
     let buzz: Vec<i16> = (0..8)
         .flat_map(|syllable| tone(130.0 + 90.0 * syllable as f32, Duration::from_millis(125)))
         .collect();

@@ -36,7 +36,7 @@ pub use ears::{Ear, EarEvent, Ears, Load};
 pub use fault::SpeechError;
 pub use level::{decibels, tone};
 pub(crate) use prompts::fade_out;
-pub use prompts::{Figures, MadeAhead, Prompt, Source, Trial, Voice};
+pub use prompts::{Damaged, Figures, Lacking, MadeAhead, Prompt, Source, Survey, Trial, Voice};
 pub use recognisers::vosk;
 
 use crate::dialog::Expect;

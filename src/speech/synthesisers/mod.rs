@@ -118,12 +118,18 @@ pub(super) struct Ready {
 }
 
 /// Makes every synthesiser ready that is configured, those of one language in order of preference,
-/// and tells what could not be.
-pub(super) fn open(config: &Config) -> (Vec<Ready>, Vec<SpeechError>) {
+/// and tells what could not be. Only those are, that are wanted by language, place and engine.
+pub(super) fn open(
+    config: &Config,
+    wanted: impl Fn(Language, usize, &str) -> bool,
+) -> (Vec<Ready>, Vec<SpeechError>) {
     let (mut ready, mut faults) = (Vec::new(), Vec::new());
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     for (language, engines) in &config.voices {
         for (place, engine) in engines.iter().enumerate() {
+            if !wanted(*language, place, engine.name()) {
+                continue;
+            }
             let setting = Setting::voice(*language, place);
             match engine.open(*language, &setting) {
                 Ok(synthesiser) => ready.push(Ready {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::recognisers::Setting;
+use super::recognisers::{RemoteFault, Setting};
 use super::wav::WavError;
 use crate::words::Language;
 
@@ -57,6 +57,46 @@ pub enum SpeechError {
         setting: Setting,
         /// The folder.
         folder: PathBuf,
+    },
+    /// A model that did not come through when it was tried out in a process of its own.
+    #[error(
+        "{setting}: the model {folder} cannot be used, {reason}; run `hotline models check {folder}`"
+    )]
+    Rehearsal {
+        /// The setting that names it.
+        setting: Setting,
+        /// The folder.
+        folder: PathBuf,
+        /// How it ended, and what it said.
+        reason: String,
+    },
+    /// A setting of an engine that is reached by a protocol is unfit.
+    #[error("{setting}: {reason}")]
+    Unfit {
+        /// The setting.
+        setting: Setting,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+    /// An engine that is reached by a protocol gave no words.
+    #[error("{setting}: {engine} {fault}")]
+    Remote {
+        /// The setting that says where it is.
+        setting: Setting,
+        /// The engine.
+        engine: &'static str,
+        /// What happened.
+        fault: RemoteFault,
+    },
+    /// As many recognitions as an engine may have are open.
+    #[error("{setting}: all {most} recognitions that {engine} may have at once are taken")]
+    Taken {
+        /// The setting that says how many.
+        setting: Setting,
+        /// The engine.
+        engine: &'static str,
+        /// How many.
+        most: usize,
     },
     /// The configuration names no recogniser.
     #[error(

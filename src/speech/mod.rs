@@ -6,6 +6,7 @@
 //! (that is `call`).
 
 mod audition;
+mod barge_in;
 pub mod breaker;
 mod config;
 mod ears;
@@ -37,7 +38,7 @@ pub use fault::SpeechError;
 pub use level::{decibels, tone};
 pub(crate) use prompts::fade_out;
 pub use prompts::{Damaged, Figures, Lacking, MadeAhead, Prompt, Source, Survey, Trial, Voice};
-pub use recognisers::vosk;
+pub use recognisers::{RemoteFault, vosk};
 
 use crate::dialog::Expect;
 use crate::words::Language;

@@ -8,6 +8,7 @@
 pub mod asterisk;
 pub mod cache;
 pub mod caller;
+pub mod engines;
 pub mod freeswitch;
 pub mod g711;
 pub mod hotline;

@@ -29,6 +29,7 @@ impl Engine {
     /// Returns what it is called in the configuration, in logs and in metrics.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Sherpa(_) => sherpa::NAME,
             Self::Vosk(_) => vosk::NAME,
         }
     }

@@ -23,7 +23,7 @@ use crate::dialog::{
     QueueState, Record, Recording, Say, Target,
 };
 use crate::pbx::{CallEvent, PbxError};
-use crate::speech::{Ear, EarEvent};
+use crate::speech::{Ear, EarEvent, Prompt};
 use crate::words::{CallId, DepartmentId, Key, Language, QueueName, TenantId};
 
 /// How long the PBX may take to close the line after it was told to end the call.
@@ -47,7 +47,7 @@ const SILENCE: [i16; FRAME] = [0; FRAME];
 enum Result {
     Made(
         Number,
-        std::result::Result<Arc<[i16]>, crate::speech::SpeechError>,
+        std::result::Result<Prompt, Arc<crate::speech::SpeechError>>,
     ),
     Done(u32, Done),
     Transferred(std::result::Result<(), PbxError>),
@@ -421,13 +421,13 @@ impl Call {
 
     async fn finished(&mut self, result: Result) {
         match result {
-            Result::Made(number, Ok(samples)) => {
+            Result::Made(number, Ok(prompt)) => {
                 self.mute = 0;
-                self.playout.made(number, samples);
+                self.playout.made(number, prompt);
             }
             Result::Made(number, Err(error)) => {
                 tracing::error!(call = %self.call, "a prompt could not be spoken: {error}");
-                self.playout.made(number, Arc::from([]));
+                self.playout.made(number, Prompt::whole(Arc::from([])));
                 self.mute += 1;
                 // A bot that cannot speak is worse than none.
                 let mute = self.house.voice.fault().is_some() || self.mute >= MUTE;
@@ -532,10 +532,14 @@ impl Call {
             barge_in,
         } = say;
         self.language = Some(language);
-        let number = self.playout.expect(barge_in);
+        let (unwanted, number) = self.playout.expect(barge_in);
         let (voice, results) = (self.house.voice.clone(), self.results.clone());
         self.house.scope.spawn(async move {
-            let made = voice.say(&text, language).await;
+            let made = tokio::select! {
+                made = voice.say(&text, language) => made,
+                // Hushed before there was anything to be heard.
+                () = unwanted.cancelled() => return,
+            };
             let _ = results.send(Result::Made(number, made)).await;
         });
     }
@@ -567,7 +571,8 @@ impl Call {
         match self.then.pop_front() {
             None => {}
             Some(Then::Record(record)) => {
-                self.playout.push(self.house.beep.clone(), false);
+                let beep = Prompt::whole(self.house.beep.clone());
+                self.playout.push(beep, false);
                 self.record_into = Some(record.language);
                 self.recorder = Some(Recorder::new(record.max, record.silence));
             }

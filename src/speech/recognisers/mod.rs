@@ -3,7 +3,11 @@
 //! is a fault of that engine alone.
 
 pub mod sherpa;
+pub mod realtime;
+mod remote;
+pub mod transcription;
 pub mod vosk;
+pub mod vosk_server;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,6 +17,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Config, Recogniser, SpeechError};
+pub use remote::fault::RemoteFault;
+
 use crate::words::Language;
 
 /// One recogniser of one language, as configured in `speech.ears`.
@@ -23,6 +29,12 @@ pub enum Engine {
     Sherpa(sherpa::Settings),
     /// libvosk in this process.
     Vosk(vosk::Settings),
+    /// A vosk-server, by its WebSocket.
+    VoskServer(vosk_server::Settings),
+    /// A server that transcribes utterances as OpenAI's does.
+    Transcription(transcription::Settings),
+    /// A server that transcribes while the caller speaks as OpenAI's or vLLM's does.
+    Realtime(realtime::Settings),
 }
 
 impl Engine {
@@ -31,6 +43,9 @@ impl Engine {
         match self {
             Self::Sherpa(_) => sherpa::NAME,
             Self::Vosk(_) => vosk::NAME,
+            Self::VoskServer(_) => vosk_server::NAME,
+            Self::Transcription(_) => transcription::NAME,
+            Self::Realtime(_) => realtime::NAME,
         }
     }
 
@@ -39,6 +54,9 @@ impl Engine {
         match self {
             Self::Sherpa(settings) => settings.paths_mut(),
             Self::Vosk(settings) => settings.paths_mut(),
+            Self::VoskServer(settings) => settings.paths_mut(),
+            Self::Transcription(settings) => settings.paths_mut(),
+            Self::Realtime(settings) => settings.paths_mut(),
         }
     }
 
@@ -50,6 +68,13 @@ impl Engine {
         match self {
             Self::Sherpa(settings) => Ok(Arc::new(sherpa::open(settings, language, setting)?)),
             Self::Vosk(settings) => Ok(Arc::new(vosk::open(settings, language, setting)?)),
+            Self::VoskServer(settings) => {
+                Ok(Arc::new(vosk_server::open(settings, language, setting)?))
+            }
+            Self::Transcription(settings) => {
+                Ok(Arc::new(transcription::open(settings, language, setting)?))
+            }
+            Self::Realtime(settings) => Ok(Arc::new(realtime::open(settings, language, setting)?)),
         }
     }
 }
@@ -62,6 +87,11 @@ impl Setting {
     /// Names the recogniser of a language by its place in the list, counted from 0.
     pub fn ear(language: Language, place: usize) -> Self {
         Self(format!("speech.ears.{language}[{place}]"))
+    }
+
+    /// Names the voice of a language by its place in the list, counted from 0.
+    pub fn voice(language: Language, place: usize) -> Self {
+        Self(format!("speech.voices.{language}[{place}]"))
     }
 
     /// Names a field of this setting.

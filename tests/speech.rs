@@ -71,7 +71,11 @@ struct Caller(Espeak);
 
 impl Caller {
     fn new() -> Option<Self> {
-        require(Espeak::find(&config())).map(Self)
+        Self::with(&config())
+    }
+
+    fn with(config: &Config) -> Option<Self> {
+        require(Espeak::find(config)).map(Self)
     }
 
     /// Speaks with `before` of silence in front and a second behind.
@@ -232,6 +236,45 @@ async fn what_an_englishman_says_is_understood() {
             account.text().replace("with library", "with the library"),
             *said
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_german_says_is_understood() {
+    let german: Language = "de".parse().unwrap();
+    let mut config = config();
+    config.ears = [(german, vec![vosk(fixture(german), None)])].into();
+    config.voices.insert(german, "de".to_owned());
+    let (Some(ears), Some(caller)) = (require(Ears::new(&config)), Caller::with(&config)) else {
+        return;
+    };
+    let departments: &[&str] = &["bürgerbüro", "standesamt", "jobcenter", "führerschein"];
+    let digits: &[&str] = &[
+        "null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun",
+    ];
+    let cases: &[(&str, Expect, &[&str])] = &[
+        (
+            "ja bitte",
+            Expect::YesNo,
+            &["ja", "nein", "ja bitte", "nein danke"],
+        ),
+        ("bürgerbüro", Expect::Intent, departments),
+        ("führerschein", Expect::Intent, departments),
+        ("vier zwei sieben null", Expect::Digits, digits),
+        ("guten tag", Expect::Intent, &[]),
+        ("es geht um einen reisepass", Expect::Intent, &[]),
+        ("ich möchte einen termin absagen", Expect::Intent, &[]),
+        (
+            "ich möchte mit dem standesamt sprechen",
+            Expect::Intent,
+            &[],
+        ),
+    ];
+    for (said, expect, hints) in cases {
+        let mut ear = open(&ears);
+        ear.listen(&question(*expect, &[(german, hints)]));
+        let audio = caller.say(said, german, Duration::from_millis(400)).await;
+        assert_eq!(hear(&mut ear, &audio).await.text(), *said);
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! The house, floor by floor; imports only point down:
 //!
-//! * ground (pure: no sockets, no clock): [`words`], [`flow`], [`dialog`], [`understand`],
+//! * ground (pure: no sockets, no clock): [`words`], [`language`], [`flow`], [`dialog`], [`understand`],
 //!   [`service::hours`], [`speech::turn`];
-//! * carriers: [`pbx`], [`speech`], [`send`], [`store`];
+//! * carriers: [`pbx`], [`speech`], [`send`], [`store`], and [`web`], the HTTP client of them all;
 //! * [`service`]: what a call can ask for: messages, callbacks, cancellations;
 //! * [`call`]: one task owns one call;
 //! * [`http`] and [`cli`]: the doors for people and programs.
@@ -17,6 +17,7 @@ pub mod demo;
 pub mod dialog;
 pub mod flow;
 pub mod http;
+pub mod language;
 pub mod lifecycle;
 pub mod pbx;
 pub mod send;
@@ -24,4 +25,5 @@ pub mod service;
 pub mod speech;
 pub mod store;
 pub mod understand;
+pub mod web;
 pub mod words;

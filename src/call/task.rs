@@ -19,11 +19,11 @@ use super::line::{FRAME, FromCaller, Line, LineIn, LineOut, Pace};
 use super::playout::{Number, Playout};
 use super::recorder::Recorder;
 use crate::dialog::{
-    Command, Dialog, Done, Event, Facts, Handoff, Listen, Order, Outcome, Playbook, QueueState,
-    Record, Recording, Say, Target,
+    Command, Dialog, Done, Event, Facts, Handoff, Heard, Listen, Order, Outcome, Playbook,
+    QueueState, Record, Recording, Say, Target,
 };
 use crate::pbx::{CallEvent, PbxError};
-use crate::speech::{Ear, EarEvent};
+use crate::speech::{Ear, EarEvent, Prompt};
 use crate::words::{CallId, DepartmentId, Key, Language, QueueName, TenantId};
 
 /// How long the PBX may take to close the line after it was told to end the call.
@@ -47,7 +47,7 @@ const SILENCE: [i16; FRAME] = [0; FRAME];
 enum Result {
     Made(
         Number,
-        std::result::Result<Arc<[i16]>, crate::speech::SpeechError>,
+        std::result::Result<Prompt, Arc<crate::speech::SpeechError>>,
     ),
     Done(u32, Done),
     Transferred(std::result::Result<(), PbxError>),
@@ -130,6 +130,7 @@ impl Task {
             then: VecDeque::new(),
             language: None,
             answering: None,
+            so_far: Heard::default(),
             orders: 0,
             phase: Phase::Talking,
             line_is_up: true,
@@ -181,6 +182,8 @@ struct Call {
     language: Option<Language>,
     /// When the caller's turn ended, until the answer's first frame leaves.
     answering: Option<Instant>,
+    /// The caller's words so far, as the dialog was told last.
+    so_far: Heard,
     /// Orders made so far: with the call id, the name of an order.
     orders: u32,
     phase: Phase,
@@ -344,7 +347,10 @@ impl Call {
                 }
                 self.tell(Event::Speech).await;
             }
-            Some(EarEvent::Partial(heard)) => self.tell(Event::Partial(heard)).await,
+            Some(EarEvent::Partial(heard)) => {
+                self.so_far = heard.clone();
+                self.tell(Event::Partial(heard)).await;
+            }
             Some(EarEvent::TurnEnded) => self.answering = Some(Instant::now()),
             Some(EarEvent::Heard(heard)) => {
                 self.tell(Event::Heard(heard)).await;
@@ -415,13 +421,13 @@ impl Call {
 
     async fn finished(&mut self, result: Result) {
         match result {
-            Result::Made(number, Ok(samples)) => {
+            Result::Made(number, Ok(prompt)) => {
                 self.mute = 0;
-                self.playout.made(number, samples);
+                self.playout.made(number, prompt);
             }
             Result::Made(number, Err(error)) => {
                 tracing::error!(call = %self.call, "a prompt could not be spoken: {error}");
-                self.playout.made(number, Arc::from([]));
+                self.playout.made(number, Prompt::whole(Arc::from([])));
                 self.mute += 1;
                 // A bot that cannot speak is worse than none.
                 let mute = self.house.voice.fault().is_some() || self.mute >= MUTE;
@@ -499,6 +505,11 @@ impl Call {
             Command::Say(say) => self.say(say),
             Command::Hush => self.playout.hush(),
             Command::Listen(listen) => self.listen(&listen),
+            Command::Enough => {
+                if let Some(ear) = &self.ear {
+                    ear.enough(std::mem::take(&mut self.so_far));
+                }
+            }
             Command::Deafen => {
                 if let Some(ear) = &self.ear {
                     ear.deafen();
@@ -521,10 +532,14 @@ impl Call {
             barge_in,
         } = say;
         self.language = Some(language);
-        let number = self.playout.expect(barge_in);
+        let (unwanted, number) = self.playout.expect(barge_in);
         let (voice, results) = (self.house.voice.clone(), self.results.clone());
         self.house.scope.spawn(async move {
-            let made = voice.say(&text, language).await;
+            let made = tokio::select! {
+                made = voice.say(&text, language) => made,
+                // Hushed before there was anything to be heard.
+                () = unwanted.cancelled() => return,
+            };
             let _ = results.send(Result::Made(number, made)).await;
         });
     }
@@ -556,7 +571,8 @@ impl Call {
         match self.then.pop_front() {
             None => {}
             Some(Then::Record(record)) => {
-                self.playout.push(self.house.beep.clone(), false);
+                let beep = Prompt::whole(self.house.beep.clone());
+                self.playout.push(beep, false);
                 self.record_into = Some(record.language);
                 self.recorder = Some(Recorder::new(record.max, record.silence));
             }

@@ -82,5 +82,5 @@ impl Opened {
 /// Reads a kind of answer.
 pub(super) fn expect(text: &str) -> Result<Expect, String> {
     serde_json::from_value(text.into())
-        .map_err(|_| "write intent, yes_no, digits, phone, date, time or text".to_owned())
+        .map_err(|_| "write intent, choice, yes_no, digits, phone, date, time or text".to_owned())
 }

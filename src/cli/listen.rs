@@ -24,7 +24,7 @@ pub(super) struct Arguments {
     files: Vec<PathBuf>,
     #[command(flatten)]
     engines: engines::Chosen,
-    /// The kind of answer: intent, yes_no, digits, phone, date, time, text
+    /// The kind of answer: intent, choice, yes_no, digits, phone, date, time, text
     #[arg(long, value_name = "KIND", default_value = "text", value_parser = engines::expect)]
     expect: Expect,
     /// A word or phrase that is likely; may be given several times

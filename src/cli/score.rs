@@ -170,7 +170,7 @@ fn meaning(sheet: &Sheet, text: &str, playbook: &Playbook, today: Date) -> Optio
             .understand(text, language)
             .best()
             .map(|best| best.intent.to_string()),
-        Expect::Text => None,
+        Expect::Choice | Expect::Text => None,
     }
 }
 

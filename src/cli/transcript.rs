@@ -78,7 +78,7 @@ fn of_command(command: &Command, explain: bool) -> Vec<String> {
                 ),
             )]
         }
-        Command::Listen(_) | Command::Hush | Command::Deafen => Vec::new(),
+        Command::Listen(_) | Command::Hush | Command::Enough | Command::Deafen => Vec::new(),
     }
 }
 

@@ -18,6 +18,9 @@ pub enum Command {
     Hush,
     /// Listen from now on (also while talking, where `barge_in` allows it) for such an answer.
     Listen(Listen),
+    /// The caller's words so far answer the question: their turn is over as soon as they are quiet,
+    /// unless they have said more by then.
+    Enough,
     /// Stop listening.
     Deafen,
     /// Play a beep when all is said, then record the caller.
@@ -60,6 +63,9 @@ pub struct Listen {
     pub languages: Vec<Language>,
     /// Words and phrases that are likely per language, for a recogniser's grammar; may be empty.
     pub hints: std::collections::BTreeMap<Language, Vec<String>>,
+    /// The pause that ends a turn, where the question sets one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<Duration>,
 }
 
 /// The kind of answer a question expects.
@@ -68,6 +74,8 @@ pub struct Listen {
 pub enum Expect {
     /// One of the things a caller can want, in any words.
     Intent,
+    /// One of a few things that were read out.
+    Choice,
     /// Yes or no.
     YesNo,
     /// Digits, such as a case number.

@@ -161,7 +161,7 @@ impl Dialog {
             Event::Answered => self.answered(now),
             Event::Facts(facts) => self.facts = facts,
             Event::Speech => self.speech_began(now),
-            Event::Partial(_) => {}
+            Event::Partial(heard) => self.heard_so_far(&heard, now),
             Event::Heard(heard) => self.heard(&heard, now),
             Event::Key(key) => self.key(key, now),
             Event::Said => self.said(now),
@@ -192,6 +192,15 @@ impl Dialog {
         {
             question.speaking = true;
             self.deadline = Some(now + LONGEST_TURN);
+        }
+    }
+
+    fn heard_so_far(&mut self, heard: &Heard, now: Timestamp) {
+        if let Waiting::Question(question) = &self.waiting
+            && question.typed.is_empty()
+            && question.is_answered_by(heard, &self.playbook, self.language, now)
+        {
+            self.commands.push(Command::Enough);
         }
     }
 

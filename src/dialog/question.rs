@@ -2,8 +2,11 @@
 //!
 //! It interprets only; when to ask again, confirm or give up is [`super::Dialog`]'s affair.
 
+mod enough;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{Timestamp, civil};
 use serde_json::json;
@@ -15,7 +18,8 @@ use super::playbook::{Playbook, department_of};
 use super::program::Otherwise;
 use super::scope::SlotValue;
 use super::speak;
-use crate::flow::{Answer, Ask, Module};
+use crate::flow::{Answer, Ask, LANGUAGE_INTENT, Module};
+use crate::language::tongue;
 use crate::understand::{self, Intent, Match, Verdict, Vocabulary};
 use crate::words::{IntentName, Key, Language};
 
@@ -104,7 +108,8 @@ impl Question {
             return Expect::YesNo;
         }
         match &self.ask.answer {
-            Answer::Intent(_) | Answer::Department | Answer::Choice(_) => Expect::Intent,
+            Answer::Intent(_) | Answer::Department => Expect::Intent,
+            Answer::Choice(_) => Expect::Choice,
             Answer::YesNo => Expect::YesNo,
             Answer::Digits(_) => Expect::Digits,
             Answer::Phone => Expect::Phone,
@@ -112,6 +117,11 @@ impl Question {
             Answer::Time => Expect::Time,
             Answer::Text => Expect::Text,
         }
+    }
+
+    /// Returns the pause that ends a turn, where the flow sets one for this question.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        self.ask.patience.filter(|_| self.confirming.is_none())
     }
 
     /// Tells whether an answer by keys takes several of them.
@@ -127,13 +137,15 @@ impl Question {
     pub(super) fn hints(&self, playbook: &Playbook, language: Language) -> Vec<String> {
         let mut hints = match self.expect() {
             Expect::YesNo => yes_no_words(language),
-            Expect::Text | Expect::Digits | Expect::Phone | Expect::Date | Expect::Time => {
+            Expect::Intent
+            | Expect::Text
+            | Expect::Digits
+            | Expect::Phone
+            | Expect::Date
+            | Expect::Time => {
                 return Vec::new();
             }
-            Expect::Intent => match &self.ask.answer {
-                Answer::Choice(_) => self.choices().hints(language),
-                _ => return Vec::new(),
-            },
+            Expect::Choice => self.choices().hints(language),
         };
         for name in ["operator", "repeat"] {
             if let Some(wording) = playbook.shelf.intents.get(name) {
@@ -626,27 +638,7 @@ pub(super) fn intent_aloud(playbook: &Playbook, name: &IntentName, language: Lan
 
 /// Returns what a recogniser may expect as yes or no.
 fn yes_no_words(language: Language) -> Vec<String> {
-    let words: &[&str] = match language {
-        Language::DA => &[
-            "ja",
-            "ja tak",
-            "jo",
-            "nej",
-            "nej tak",
-            "det er rigtigt",
-            "det er forkert",
-        ],
-        Language::EN => &[
-            "yes",
-            "yes please",
-            "no",
-            "no thanks",
-            "that is right",
-            "that is wrong",
-        ],
-        _ => &[],
-    };
-    words.iter().map(|word| (*word).to_owned()).collect()
+    tongue(language).answers.expected.clone()
 }
 
 fn department_keys(playbook: &Playbook, language: Language) -> Vec<(Key, String)> {
@@ -659,10 +651,8 @@ fn house_meaning(intent: &IntentName) -> Option<Meaning> {
     match intent.0.as_str() {
         "operator" => Some(Meaning::Operator),
         "repeat" => Some(Meaning::Repeat),
-        "danish" => Some(Meaning::Language(Language::DA)),
-        "english" => Some(Meaning::Language(Language::EN)),
         name => name
-            .strip_prefix("language_")?
+            .strip_prefix(LANGUAGE_INTENT)?
             .parse()
             .ok()
             .map(Meaning::Language),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::de::{Error as _, MapAccess, Visitor};
@@ -81,10 +82,10 @@ impl Say {
         }
     }
 
-    /// Tells whether the caller's voice may cut it off.
-    pub fn barge_in(&self) -> bool {
+    /// Tells what of the caller's may cut it off.
+    pub fn barge_in(&self) -> BargeIn {
         match self {
-            Self::Texts(_) => true,
+            Self::Texts(_) => BargeIn::Speech,
             Self::Full(full) => full.barge_in,
         }
     }
@@ -97,8 +98,8 @@ pub struct SayFully {
     /// Text per language.
     pub text: Texts,
     /// Whether the caller's voice may cut it off; yes by default.
-    #[serde(default = "yes")]
-    pub barge_in: bool,
+    #[serde(default)]
+    pub barge_in: BargeIn,
 }
 
 // By hand, because serde's own reading of an untagged enum loses the place of what is wrong.
@@ -134,7 +135,7 @@ impl<'de> Visitor<'de> for SayVisitor {
             (None, None) => Ok(Say::Texts(texts)),
             (Some(text), barge_in) if texts.is_empty() => Ok(Say::Full(SayFully {
                 text,
-                barge_in: barge_in.unwrap_or(true),
+                barge_in: barge_in.unwrap_or_default(),
             })),
             (Some(_), _) => Err(A::Error::custom(
                 "languages stand both beside and inside `text`: put them all inside",
@@ -163,6 +164,75 @@ impl<'de> Deserialize<'de> for SayKey {
                 .map(Self::Language)
                 .map_err(serde::de::Error::custom),
         }
+    }
+}
+
+/// What cuts a text off: `true` or `speech` for the caller's voice and keys, `false` or `keys` for
+/// keys alone, which always do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BargeIn {
+    /// The voice and keys.
+    #[default]
+    Speech,
+    /// Keys alone; what is said meanwhile counts once the text is over.
+    Keys,
+}
+
+impl BargeIn {
+    /// Tells whether the caller's voice cuts in.
+    pub fn by_speech(self) -> bool {
+        self == Self::Speech
+    }
+}
+
+impl Serialize for BargeIn {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(self.by_speech())
+    }
+}
+
+impl<'de> Deserialize<'de> for BargeIn {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(BargeInVisitor)
+    }
+}
+
+struct BargeInVisitor;
+
+impl Visitor<'_> for BargeInVisitor {
+    type Value = BargeIn;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`speech` (or `true`) or `keys` (or `false`)")
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, speech: bool) -> Result<BargeIn, E> {
+        Ok(if speech {
+            BargeIn::Speech
+        } else {
+            BargeIn::Keys
+        })
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<BargeIn, E> {
+        match text {
+            "true" | "speech" => Ok(BargeIn::Speech),
+            "false" | "keys" => Ok(BargeIn::Keys),
+            other => Err(E::invalid_value(serde::de::Unexpected::Str(other), &self)),
+        }
+    }
+}
+
+impl JsonSchema for BargeIn {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "BargeIn".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "What cuts a text off: `true` or `speech` for the caller's voice and keys, `false` or `keys` for keys alone, which always do.",
+            "enum": [true, false, "speech", "keys"]
+        })
     }
 }
 
@@ -245,8 +315,16 @@ pub struct Ask {
     #[serde(default)]
     pub otherwise: Vec<Step>,
     /// Whether the caller's voice may cut the question off; yes by default.
-    #[serde(default = "yes")]
-    pub barge_in: bool,
+    #[serde(default)]
+    pub barge_in: BargeIn,
+    /// The pause after which an answer counts as finished, such as `900ms`; when left out, the pause
+    /// that fits the kind of answer.
+    #[serde(
+        default,
+        with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional"
+    )]
+    #[schemars(with = "Option<String>")]
+    pub patience: Option<Duration>,
 }
 
 /// What kind of answer a question wants.
@@ -420,10 +498,6 @@ pub struct Callback {
 pub struct Hangup {
     /// The last words.
     pub say: Texts,
-}
-
-fn yes() -> bool {
-    true
 }
 
 fn three() -> u32 {

@@ -289,6 +289,12 @@ impl Ear {
         self.line.order(Order::Watch(silence));
     }
 
+    /// Ends the turn as soon as the caller is quiet, unless the words so far have become others than
+    /// these.
+    pub fn enough(&self, words: Heard) {
+        self.line.order(Order::Enough(words));
+    }
+
     /// Listens and watches no more.
     pub fn deafen(&self) {
         self.line.order(Order::Deafen);

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::worker::Worker;
 use super::{EarEvent, FRAME};
-use crate::dialog::Listen;
+use crate::dialog::{Heard, Listen};
 use crate::words::CallId;
 
 /// The most frames that wait for a worker: one second. Then the oldest is dropped and counted.
@@ -32,6 +32,8 @@ pub(super) enum Order {
     Listen(Listen),
     /// Recognise nothing; tell when there was silence for so long.
     Watch(Duration),
+    /// Such words are an answer.
+    Enough(Heard),
     /// Stop both.
     Deafen,
 }

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use webrtc_vad::{SampleRate, Vad, VadMode};
 
 use super::line::{Line, Next, Order, Samples};
-use super::turn::{self, Change, FRAME_TIME, Turn};
+use super::turn::{self, Change, FRAME_TIME, Turn, Words};
 use super::{
     Asked, Bell, EarEvent, FRAME, Recogniser, Recognition, SpeechError, Told, Transcript, decibels,
 };
-use crate::dialog::{Heard, Hypothesis, Listen};
+use crate::dialog::{Expect, Heard, Hypothesis, Listen};
 use crate::words::Language;
 
 /// The engines, by language.
@@ -109,6 +109,7 @@ impl Listener {
         match next {
             Next::Order(Order::Listen(listen)) => self.listen(listen),
             Next::Order(Order::Watch(silence)) => self.task = Task::Watch { silence, quiet: 0 },
+            Next::Order(Order::Enough(words)) => self.enough(&words),
             Next::Order(Order::Deafen) => self.task = Task::Deaf,
             Next::Frame(samples) => {
                 self.heard_from = now;
@@ -149,6 +150,10 @@ impl Listener {
             Some(Change::SpeechStarted) => self.speech_started(),
             None if speaking => self.hear(&samples),
             None => {}
+            Some(Change::Paused) => {
+                self.hear(&samples);
+                self.settle();
+            }
             Some(Change::TurnEnded) => {
                 self.hear(&samples);
                 self.turn_ended();
@@ -170,7 +175,7 @@ impl Listener {
     }
 
     fn listen(&mut self, listen: Listen) {
-        self.turn.expect(listen.expect);
+        self.turn.expect(listen.expect, listen.patience);
         let listened = match &mut self.task {
             Task::Listen(question)
                 if question.listen.languages == listen.languages
@@ -276,6 +281,36 @@ impl Listener {
         }
     }
 
+    /// Has the recognitions make up their minds about the words so far, as the caller pauses.
+    fn settle(&mut self) {
+        if let Task::Listen(question) = &mut self.task
+            && question.fed
+        {
+            // In a sentence a recogniser would lose the thread.
+            let is_short = matches!(
+                question.listen.expect,
+                Expect::YesNo | Expect::Choice | Expect::Digits | Expect::Phone
+            );
+            for listening in question.recognitions.iter_mut().filter(|_| is_short) {
+                listening.recognition.settle();
+            }
+            self.ask();
+        }
+    }
+
+    /// Ends the turn if these are still the words and the caller is quiet, or will be.
+    fn enough(&mut self, words: &Heard) {
+        let Task::Listen(question) = &self.task else {
+            return;
+        };
+        if question.fed
+            && question.last == *words
+            && self.turn.answered() == Some(Change::TurnEnded)
+        {
+            self.turn_ended();
+        }
+    }
+
     /// Asks the recognitions what they have to tell, and tells the call.
     pub(super) fn ask(&mut self) {
         let now = self.now;
@@ -349,12 +384,13 @@ impl Listener {
             return;
         }
         question.last = heard.clone();
-        self.turn.words(
-            heard
-                .hypotheses
-                .iter()
-                .map(|hypothesis| hypothesis.text.as_str()),
-        );
+        let likeliest = question.listen.languages.first();
+        self.turn
+            .words(heard.hypotheses.iter().map(|hypothesis| Words {
+                text: &hypothesis.text,
+                language: hypothesis.language,
+                likeliest: likeliest == Some(&hypothesis.language),
+            }));
         self.send(EarEvent::Partial(heard));
     }
 

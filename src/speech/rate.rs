@@ -20,6 +20,11 @@ impl Converter {
         })
     }
 
+    /// Returns by how many samples of the new rate everything comes later.
+    pub(crate) fn delay(&self) -> usize {
+        self.resampler.output_delay()
+    }
+
     /// Takes samples of the one rate and returns those of the other that are complete.
     pub(crate) fn push(&mut self, samples: &[i16]) -> Vec<i16> {
         self.waiting.extend_from_slice(samples);

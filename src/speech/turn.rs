@@ -12,6 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::dialog::Expect;
+use crate::understand::{Ending, ending};
+use crate::words::Language;
 
 /// The length of one frame.
 pub const FRAME_TIME: Duration = Duration::from_millis(20);
@@ -97,6 +99,18 @@ pub struct Pauses {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
     pub intent: Duration,
+    /// After words that already are a short answer: yes or no, all digits, a choice.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub answered: Duration,
+    /// After words that already say what the caller wants, a day or a time.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub answered_intent: Duration,
+    /// After words that end in the middle, such as "øh" or "I would like to".
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub unfinished: Duration,
     /// After anything else.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
@@ -111,6 +125,9 @@ impl Default for Pauses {
             too_few_digits: Duration::from_millis(800),
             intent: Duration::from_millis(520),
             text: Duration::from_millis(800),
+            answered: Duration::from_millis(140),
+            answered_intent: Duration::from_millis(300),
+            unfinished: Duration::from_millis(1200),
         }
     }
 }
@@ -140,8 +157,21 @@ impl Frame {
 pub enum Change {
     /// The caller has begun to speak.
     SpeechStarted,
+    /// The caller pauses; if the words so far are an answer ([`Turn::answered`]), the turn is over.
+    Paused,
     /// The caller has finished speaking.
     TurnEnded,
+}
+
+/// What one recogniser has made of the turn so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Words<'a> {
+    /// The words.
+    pub text: &'a str,
+    /// Their language.
+    pub language: Language,
+    /// Whether it is the language that the caller most likely speaks.
+    pub likeliest: bool,
 }
 
 /// The turn-taking of one caller.
@@ -149,6 +179,8 @@ pub enum Change {
 pub struct Turn {
     settings: Settings,
     expect: Expect,
+    /// The pause that the question itself asks for.
+    patience: Option<Duration>,
     floor: f32,
     /// The newest levels, for telling steady sounds from speech.
     levels: VecDeque<f32>,
@@ -163,6 +195,12 @@ pub struct Turn {
     /// Frames since the running turn began.
     spoken: Option<u32>,
     digits: usize,
+    /// Whether the words so far end in the middle.
+    unfinished: bool,
+    /// Whether the words so far are an answer.
+    answered: bool,
+    /// Whether this pause has been told.
+    paused: bool,
     must_settle: bool,
 }
 
@@ -172,6 +210,7 @@ impl Turn {
         Self {
             settings,
             expect: Expect::Intent,
+            patience: None,
             floor: -60.0,
             levels: VecDeque::with_capacity(STEADY),
             age: 0,
@@ -180,13 +219,19 @@ impl Turn {
             run: 0,
             spoken: None,
             digits: 0,
+            unfinished: false,
+            answered: false,
+            paused: false,
             must_settle: false,
         }
     }
 
-    /// Waits for such an answer from now on; a turn in progress goes on.
-    pub fn expect(&mut self, expect: Expect) {
+    /// Waits for such an answer from now on, with a pause of its own where the question asks for
+    /// one; a turn in progress goes on.
+    pub fn expect(&mut self, expect: Expect, patience: Option<Duration>) {
         self.expect = expect;
+        self.patience = patience;
+        self.answered = false;
     }
 
     /// Tells whether the caller is in a turn.
@@ -199,10 +244,38 @@ impl Turn {
         FRAME_TIME * self.quiet
     }
 
-    /// Learns the words recognised so far in this turn, one text per language: more digits may
-    /// still come while there are too few.
-    pub fn words<'a>(&mut self, texts: impl IntoIterator<Item = &'a str>) {
-        self.digits = texts.into_iter().map(digits::count).max().unwrap_or(0);
+    /// Learns the words recognised so far in this turn, those of each language: more digits may
+    /// still come while there are too few, and more words after some.
+    pub fn words<'a>(&mut self, words: impl IntoIterator<Item = Words<'a>>) {
+        let (mut likeliest, mut other) = (None, None);
+        self.digits = 0;
+        self.answered = false;
+        for words in words {
+            self.digits = self.digits.max(digits::count(words.text));
+            let goes_on = self.goes_on(words);
+            let place = if words.likeliest {
+                &mut likeliest
+            } else {
+                &mut other
+            };
+            *place = Some(goes_on);
+        }
+        self.unfinished = likeliest.or(other).unwrap_or(false);
+    }
+
+    /// Learns that the words so far answer the question: a short pause will do, and may have been.
+    pub fn answered(&mut self) -> Option<Change> {
+        self.answered = true;
+        self.spoken.and_then(|frames| self.ends(frames))
+    }
+
+    fn goes_on(&self, words: Words<'_>) -> bool {
+        match ending(words.text, words.language) {
+            Ending::Whole => false,
+            Ending::Hesitant => true,
+            // "Det er det" is an answer; with digits, too few of them say it better.
+            Ending::Open => !matches!(self.expect, Expect::YesNo | Expect::Digits | Expect::Phone),
+        }
     }
 
     /// Takes the next 20 ms of the caller.
@@ -237,18 +310,32 @@ impl Turn {
         self.recent = 0;
         self.quiet = 0;
         self.digits = 0;
+        self.unfinished = false;
+        self.answered = false;
         self.spoken = Some(0);
         Some(Change::SpeechStarted)
     }
 
     fn may_end(&mut self, frames: u32) -> Option<Change> {
         self.spoken = Some(frames);
+        self.ends(frames).or_else(|| self.pauses())
+    }
+
+    /// Tells of a pause after which an answer may be complete, once.
+    fn pauses(&mut self) -> Option<Change> {
+        let is_quiet = self.run == 0 && self.answered_pause().is_some_and(|it| self.quiet() >= it);
+        let told = std::mem::replace(&mut self.paused, is_quiet);
+        (is_quiet && !told).then_some(Change::Paused)
+    }
+
+    fn ends(&mut self, frames: u32) -> Option<Change> {
         let too_long = FRAME_TIME * frames >= self.longest();
         // A caller who has just gone on is not cut off in the first syllable.
         if !too_long && (self.quiet() < self.pause() || self.run > 0) {
             return None;
         }
         self.must_settle = too_long;
+        self.paused = false;
         self.spoken = None;
         Some(Change::TurnEnded)
     }
@@ -294,15 +381,38 @@ impl Turn {
         self.levels.len() == STEADY && highest - lowest < STEADY_RANGE
     }
 
+    /// Returns the pause that ends the turn now.
     fn pause(&self) -> Duration {
         let pauses = &self.settings.pauses;
-        match self.expect {
+        let ordinary = match self.expect {
             Expect::YesNo => pauses.yes_no,
-            Expect::Digits if self.digits < 4 => pauses.too_few_digits,
-            Expect::Phone if self.digits < 8 => pauses.too_few_digits,
             Expect::Digits | Expect::Phone => pauses.digits,
-            Expect::Intent | Expect::Date | Expect::Time => pauses.intent,
+            Expect::Intent | Expect::Choice | Expect::Date | Expect::Time => pauses.intent,
             Expect::Text => pauses.text,
+        };
+        let ordinary = self.patience.unwrap_or(ordinary);
+        let too_few = match self.expect {
+            Expect::Digits => self.digits < 4,
+            Expect::Phone => self.digits < 8,
+            _ => false,
+        };
+        match self.answered_pause() {
+            Some(pause) if self.answered => pause.min(ordinary),
+            _ if self.unfinished => ordinary.max(pauses.unfinished),
+            _ if too_few => ordinary.max(pauses.too_few_digits),
+            _ => ordinary,
+        }
+    }
+
+    /// Returns the pause after words that are an answer, where any words can be told to be all.
+    fn answered_pause(&self) -> Option<Duration> {
+        let pauses = &self.settings.pauses;
+        match self.expect {
+            Expect::YesNo | Expect::Choice | Expect::Digits | Expect::Phone => {
+                Some(pauses.answered)
+            }
+            Expect::Intent | Expect::Date | Expect::Time => Some(pauses.answered_intent),
+            Expect::Text => None,
         }
     }
 
@@ -315,259 +425,4 @@ impl Turn {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const SPEECH: Frame = Frame {
-        voiced: true,
-        level: -22.0,
-        talking: false,
-    };
-    const QUIET: Frame = Frame {
-        voiced: false,
-        level: -62.0,
-        talking: false,
-    };
-
-    fn ready(expect: Expect) -> Turn {
-        let mut turn = Turn::new(Settings::default());
-        turn.expect(expect);
-        run(&mut turn, QUIET, 1000);
-        turn
-    }
-
-    /// Feeds a sound for some milliseconds and returns each change with its time.
-    fn run(turn: &mut Turn, frame: Frame, milliseconds: u32) -> Vec<(u32, Change)> {
-        (1..=milliseconds / 20)
-            .filter_map(|number| {
-                // The level of speech wavers, as it does on the telephone.
-                let waver = if frame.voiced {
-                    [0.0, 4.0, -4.0, 2.0][number as usize % 4]
-                } else {
-                    0.0
-                };
-                let frame = Frame {
-                    level: frame.level + waver,
-                    ..frame
-                };
-                turn.frame(frame).map(|change| (number * 20, change))
-            })
-            .collect()
-    }
-
-    /// Says something for 400 ms and returns the pause after which the turn was over.
-    fn pause_after(expect: Expect, words: &str) -> u32 {
-        let mut turn = ready(expect);
-        assert_eq!(run(&mut turn, SPEECH, 400).len(), 1);
-        turn.words([words]);
-        match run(&mut turn, QUIET, 3000)[..] {
-            [(time, Change::TurnEnded)] => time,
-            ref other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn speech_is_noticed_within_120_ms() {
-        let mut turn = ready(Expect::Intent);
-        assert_eq!(run(&mut turn, SPEECH, 400), [(80, Change::SpeechStarted)]);
-        let mut turn = ready(Expect::Intent);
-        let talking = Frame {
-            talking: true,
-            ..SPEECH
-        };
-        assert_eq!(run(&mut turn, talking, 400), [(100, Change::SpeechStarted)]);
-    }
-
-    #[test]
-    fn the_pause_that_ends_a_turn_depends_on_the_question() {
-        assert_eq!(pause_after(Expect::YesNo, "ja"), 320);
-        assert_eq!(pause_after(Expect::Intent, "borgerservice"), 520);
-        assert_eq!(pause_after(Expect::Date, "på mandag"), 520);
-        assert_eq!(pause_after(Expect::Text, "jeg hedder"), 800);
-    }
-
-    #[test]
-    fn more_digits_are_waited_for_while_there_are_too_few() {
-        assert_eq!(pause_after(Expect::Digits, "fire to"), 800);
-        assert_eq!(pause_after(Expect::Digits, "fire to syv nul"), 400);
-        assert_eq!(pause_after(Expect::Phone, "fire to syv nul"), 800);
-        assert_eq!(
-            pause_after(Expect::Phone, "enogtyve halvfjerds nul syv femogfyrre"),
-            400
-        );
-    }
-
-    #[test]
-    fn a_click_is_no_speech() {
-        let mut turn = ready(Expect::Intent);
-        for _ in 0..20 {
-            assert_eq!(run(&mut turn, SPEECH, 60), []);
-            assert_eq!(run(&mut turn, QUIET, 200), []);
-        }
-    }
-
-    #[test]
-    fn a_breath_does_not_prolong_a_turn() {
-        let mut turn = ready(Expect::YesNo);
-        run(&mut turn, SPEECH, 400);
-        assert_eq!(run(&mut turn, QUIET, 160), []);
-        assert_eq!(run(&mut turn, SPEECH, 40), []);
-        assert_eq!(run(&mut turn, QUIET, 300), [(120, Change::TurnEnded)]);
-    }
-
-    #[test]
-    fn a_hesitation_does_not_end_a_turn() {
-        let mut turn = ready(Expect::Intent);
-        run(&mut turn, SPEECH, 400);
-        assert_eq!(run(&mut turn, QUIET, 500), []);
-        assert_eq!(run(&mut turn, SPEECH, 400), []);
-        assert_eq!(run(&mut turn, QUIET, 1000), [(520, Change::TurnEnded)]);
-    }
-
-    #[test]
-    fn an_echo_of_the_prompt_is_no_barge_in() {
-        let mut turn = ready(Expect::Intent);
-        let echo = Frame {
-            voiced: true,
-            level: -50.0,
-            talking: true,
-        };
-        assert_eq!(run(&mut turn, echo, 5000), []);
-    }
-
-    #[test]
-    fn a_quiet_caller_is_heard() {
-        let mut turn = ready(Expect::Intent);
-        let quiet = Frame {
-            level: -44.0,
-            ..SPEECH
-        };
-        assert_eq!(run(&mut turn, quiet, 400), [(80, Change::SpeechStarted)]);
-    }
-
-    #[test]
-    fn steady_noise_that_sounds_like_a_voice_is_learned_as_noise() {
-        let mut turn = Turn::new(Settings::default());
-        let hum = Frame {
-            voiced: true,
-            level: -24.0,
-            talking: false,
-        };
-        for _ in 0..1000 {
-            assert_eq!(turn.frame(hum), None);
-        }
-        // A hum that begins later is one turn at most.
-        let mut turn = ready(Expect::YesNo);
-        let changes: Vec<Change> = (0..1000).filter_map(|_| turn.frame(hum)).collect();
-        assert_eq!(changes, [Change::SpeechStarted, Change::TurnEnded]);
-    }
-
-    #[test]
-    fn noise_that_ends_does_not_deafen_for_long() {
-        let mut turn = ready(Expect::Intent);
-        let roar = Frame {
-            voiced: false,
-            level: -20.0,
-            talking: false,
-        };
-        run(&mut turn, roar, 10_000);
-        run(&mut turn, QUIET, 200);
-        assert_eq!(run(&mut turn, SPEECH, 400), [(80, Change::SpeechStarted)]);
-    }
-
-    #[test]
-    fn a_radio_in_the_background_is_one_long_turn() {
-        let mut turn = ready(Expect::Intent);
-        let changes = run(&mut turn, SPEECH, 60_000);
-        assert_eq!(
-            changes,
-            [(80, Change::SpeechStarted), (15_080, Change::TurnEnded)]
-        );
-        run(&mut turn, QUIET, 400);
-        assert_eq!(run(&mut turn, SPEECH, 400), [(80, Change::SpeechStarted)]);
-    }
-
-    #[test]
-    fn whoever_may_say_anything_may_take_a_minute() {
-        let mut turn = ready(Expect::Text);
-        let changes: Vec<_> = (0..26)
-            .flat_map(|_| [run(&mut turn, SPEECH, 2000), run(&mut turn, QUIET, 400)].concat())
-            .collect();
-        assert_eq!(
-            changes,
-            [(80, Change::SpeechStarted), (80, Change::TurnEnded)]
-        );
-    }
-
-    #[test]
-    fn a_question_asked_while_the_caller_speaks_sets_the_pause() {
-        let mut turn = ready(Expect::Text);
-        run(&mut turn, SPEECH, 400);
-        turn.expect(Expect::YesNo);
-        assert_eq!(run(&mut turn, QUIET, 1000), [(320, Change::TurnEnded)]);
-    }
-
-    fn frames() -> impl Strategy<Value = Vec<Frame>> {
-        let frame =
-            (any::<bool>(), -100.0_f32..0.0, any::<bool>()).prop_map(|(voiced, level, talking)| {
-                Frame {
-                    voiced,
-                    level,
-                    talking,
-                }
-            });
-        prop::collection::vec((frame, 1_usize..60), 0..80).prop_map(|runs| {
-            runs.into_iter()
-                .flat_map(|(frame, length)| vec![frame; length])
-                .collect()
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn speech_and_its_end_always_alternate(frames in frames()) {
-            let mut turn = Turn::new(Settings::default());
-            let mut speaking = false;
-            for frame in frames {
-                match turn.frame(frame) {
-                    Some(Change::SpeechStarted) => prop_assert!(!std::mem::replace(&mut speaking, true)),
-                    Some(Change::TurnEnded) => prop_assert!(std::mem::replace(&mut speaking, false)),
-                    None => {}
-                }
-                prop_assert_eq!(turn.is_speaking(), speaking);
-            }
-        }
-
-        #[test]
-        fn after_any_history_silence_ends_the_turn_in_time(frames in frames()) {
-            let mut turn = Turn::new(Settings::default());
-            turn.expect(Expect::YesNo);
-            for frame in frames {
-                turn.frame(frame);
-            }
-            for _ in 0..16 {
-                turn.frame(Frame::SILENT);
-            }
-            prop_assert!(!turn.is_speaking());
-        }
-
-        #[test]
-        fn after_any_history_a_clear_voice_is_heard(frames in frames()) {
-            let mut turn = Turn::new(Settings::default());
-            for frame in frames.into_iter().chain(vec![Frame::SILENT; 60]) {
-                turn.frame(frame);
-            }
-            prop_assert!(run(&mut turn, SPEECH, 120).contains(&(80, Change::SpeechStarted)));
-        }
-
-        #[test]
-        fn what_is_not_voiced_is_never_speech(levels in prop::collection::vec(-100.0_f32..0.0, 0..500)) {
-            let mut turn = Turn::new(Settings::default());
-            for level in levels {
-                prop_assert_eq!(turn.frame(Frame { voiced: false, level, talking: false }), None);
-            }
-        }
-    }
-}
+mod tests;

@@ -3,8 +3,10 @@
 //! state or knows a flow, and the same words always give the same answer.
 
 mod compound;
+mod ending;
 mod intent;
 mod language;
+mod refusal;
 mod score;
 mod stem;
 mod stop;
@@ -14,6 +16,7 @@ mod vocabulary;
 #[cfg(test)]
 mod tests;
 
+pub use ending::{Ending, ending};
 pub use intent::{ACT, CONFIRM, Intent, MARGIN, Match, PRECEDENCE_SHARE, Understanding, Verdict};
 pub use language::{choose, language_of};
 pub use text::words;

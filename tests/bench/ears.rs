@@ -123,6 +123,7 @@ async fn ours(audio: &[i16], model: &Path) -> Result<f64> {
         expect: Expect::Intent,
         languages: vec![Language::DA],
         hints: Default::default(),
+        patience: None,
     };
     let mut open: Vec<Ear> = Vec::new();
     for _ in 0..STREAMS {

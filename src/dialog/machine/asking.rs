@@ -124,7 +124,7 @@ impl Dialog {
                 .unwrap_or(&ask.say),
             None => &ask.say,
         };
-        if let Err(fault) = self.say(text, ask.barge_in, now) {
+        if let Err(fault) = self.say(text, ask.barge_in.by_speech(), now) {
             return self.fault(fault);
         }
         self.say_menu_if(!self.speech || (tries > 1 && tries >= ask.tries));
@@ -203,6 +203,7 @@ impl Dialog {
             expect: question.expect(),
             languages,
             hints,
+            patience: question.patience(),
         }));
     }
 }

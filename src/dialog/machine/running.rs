@@ -50,7 +50,7 @@ impl Dialog {
                 }
             }
             Op::Say(flow::Say::Texts(text)) => self.say(text, true, now)?,
-            Op::Say(flow::Say::Full(say)) => self.say(&say.text, say.barge_in, now)?,
+            Op::Say(flow::Say::Full(say)) => self.say(&say.text, say.barge_in.by_speech(), now)?,
             Op::Ask(ask, otherwise) => {
                 self.waiting = Waiting::Question(Box::new(Question::new(ask.clone(), *otherwise)));
                 self.put_question(Missed::Nothing, now);

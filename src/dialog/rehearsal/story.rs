@@ -591,6 +591,10 @@ fn brief(command: &Command) -> Option<String> {
             None => format!("did not understand {heard:?}"),
         },
         Command::Note(Note::Fault { message }) => format!("fault: {message}"),
-        Command::Note(_) | Command::Hush | Command::Listen(_) | Command::Deafen => return None,
+        Command::Note(_)
+        | Command::Hush
+        | Command::Listen(_)
+        | Command::Enough
+        | Command::Deafen => return None,
     })
 }

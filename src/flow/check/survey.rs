@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::time::Duration;
 
 use minijinja::Environment;
 
@@ -12,6 +13,9 @@ use crate::flow::read::{Aim, Document};
 use crate::flow::tree::Segment;
 use crate::flow::{Answer, Ask, Branch, Entries, Flow, Step, Transfer};
 use crate::words::{FlowName, IntentName, Key, Language, StateName, Texts};
+
+/// The shortest and the longest pause that a question may ask for.
+const PATIENCE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
 pub(super) type Path = Vec<Segment>;
 
@@ -211,6 +215,9 @@ impl Walker<'_, '_, '_> {
         }
         self.between("tries", ask.tries, 1, 10);
         self.between("silence_seconds", ask.silence_seconds, 1, 60);
+        if let Some(patience) = ask.patience {
+            self.patience(patience);
+        }
         let mut meanings = BTreeSet::new();
         let mut departments = false;
         let mut values = None;
@@ -542,6 +549,20 @@ impl Walker<'_, '_, '_> {
                     Aim::Value,
                     format!("{number} is out of range"),
                     format!("write a number from {least} to {most}"),
+                );
+            });
+        }
+    }
+
+    /// Looks at the pause that ends an answer.
+    fn patience(&mut self, pause: Duration) {
+        let (shortest, longest) = PATIENCE;
+        if !(shortest..=longest).contains(&pause) {
+            self.under("patience", |walker| {
+                walker.tell(
+                    Aim::Value,
+                    format!("a pause of {} ms is out of range", pause.as_millis()),
+                    "write one from 200ms to 5s",
                 );
             });
         }

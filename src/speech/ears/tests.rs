@@ -99,6 +99,7 @@ fn question(hints: &[&str]) -> Listen {
         expect: Expect::YesNo,
         languages: vec![Language::DA],
         hints: [(Language::DA, hints)].into(),
+        patience: None,
     }
 }
 

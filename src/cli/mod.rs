@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod engines;
 mod listen;
+mod models;
 mod notice;
 mod open;
 mod say;
@@ -28,6 +29,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub use stop::Stop;
+
+use crate::speech::recognisers::sherpa;
 
 /// A voicebot and call-flow companion for the PBX you already run.
 ///
@@ -86,6 +89,8 @@ enum Verb {
     Listen(listen::Arguments),
     /// Measure the recognisers on a folder of recordings with transcripts
     Score(score::Arguments),
+    /// Tell which models there are to recognise and speak with, and check those that lie here
+    Models(models::Arguments),
     /// List, add, cancel and trigger callbacks
     Callback(callback::Arguments),
     /// Switch emergency messages on and off
@@ -95,6 +100,9 @@ enum Verb {
 /// Parses the command line, runs the verb, and returns the exit code.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Ok(program) = this_program() {
+        sherpa::rehearse_with(program);
+    }
     let mut out = io::stdout();
     let result = run(arguments, &mut out).and_then(|code| {
         out.flush()?;
@@ -111,6 +119,17 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Returns this program, for running it once more. On Linux that works even when its file has been
+/// replaced since.
+fn this_program() -> io::Result<PathBuf> {
+    let running = PathBuf::from("/proc/self/exe");
+    if running.exists() {
+        Ok(running)
+    } else {
+        std::env::current_exe()
+    }
+}
+
 fn run(arguments: Arguments, out: &mut dyn Write) -> Result<u8, Stop> {
     let config = arguments.config.as_deref();
     match arguments.verb {
@@ -123,6 +142,7 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<u8, Stop> {
         Verb::Doctor(doctor) => doctor.run(config, out),
         Verb::Listen(listen) => listen.run(config, out),
         Verb::Score(score) => score.run(config, out),
+        Verb::Models(models) => models.run(config, out),
         Verb::Callback(callback) => callback.run(config, out),
         Verb::Notice(notice) => notice.run(config, out),
     }

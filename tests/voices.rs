@@ -4,11 +4,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hotline::speech::{Config, SpeechError, Voice};
+use hotline::speech::{Config, SpeechError, Voice, wav};
 use hotline::words::Language;
 use serde_json::{Value, json};
 use street::tone;
@@ -421,4 +422,172 @@ async fn fifty_calls_that_want_fifty_texts_of_a_hung_server_are_all_served_by_th
         "{}",
         house.first().connections()
     );
+}
+
+/// Runs a verb of the program with a `speech` section.
+fn hotline(house: &House, speech: &Value, arguments: &[&str]) -> Output {
+    let file = house.folder.path().join("hotline.yaml");
+    // JSON is YAML.
+    std::fs::write(&file, json!({ "speech": speech }).to_string()).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_hotline"))
+        .arg("--config")
+        .arg(&file)
+        .args(arguments)
+        .current_dir(house.folder.path())
+        .env_remove("STATE_DIRECTORY")
+        .env("RUST_LOG", "off")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn say_writes_what_callers_would_hear_and_tells_who_spoke() {
+    let house = House::new(&[Protocol::Piper, Protocol::Coqui]);
+    let cache = house.folder.path().join("cache");
+    let speech = json!({ "voices": { "da": house.settings() }, "cache": cache });
+    let file = house.folder.path().join("said.wav");
+    let say = ["say", "Velkommen", "-o", "said.wav", "--play-rate"];
+    let output = hotline(&house, &speech, &say);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let told = out(&output);
+    let begins = "said.wav: 1.00 s at 8000 Hz in da\n  from piper, made now\n  first audio after ";
+    assert!(told.starts_with(begins), "{told}");
+    assert!(told.contains("it ran dry for 0 ms"), "{told}");
+    assert_eq!(heard(&wav::read(&file).unwrap()), Some(FIRST));
+    for engine in ["coqui", "1"] {
+        let say = [
+            "say",
+            "Velkommen",
+            "-o",
+            "said.wav",
+            "--engine",
+            engine,
+            "--json",
+        ];
+        let output = hotline(&house, &speech, &say);
+        let told: Value = serde_json::from_str(&out(&output)).unwrap();
+        let spoke = (&told["engine"], &told["source"]);
+        assert_eq!(spoke, (&json!("coqui"), &json!("made")));
+        assert_eq!(heard(&wav::read(&file).unwrap()), Some(SECOND));
+    }
+}
+
+#[test]
+fn say_tells_what_is_wrong_with_a_text_a_setting_or_a_server() {
+    let house = House::new(&[Protocol::Piper]);
+    let speech = json!({ "voices": { "da": house.settings() }, "cache": "cache" });
+    let say = |speech: &Value, text: &str, more: &[&str]| {
+        let arguments = [&["say", text, "-o", "said.wav"], more].concat();
+        let output = hotline(&house, speech, &arguments);
+        assert!(!house.folder.path().join("said.wav").exists());
+        (output.status.code().unwrap(), err(&output))
+    };
+    for (text, more, wanted) in [
+        ("Hej\u{7}", &[][..], "control characters"),
+        ("<speak>Hej", &[], "an SSML element is not closed"),
+        (
+            "Hej",
+            &["--engine", "flite"],
+            "speech.voices.da has no voice \"flite\"",
+        ),
+        (
+            "Hej",
+            &["--language", "de"],
+            "speech.voices.de names no voice",
+        ),
+    ] {
+        let (code, told) = say(&speech, text, more);
+        assert!(code == 2 && told.contains(wanted), "{told}");
+    }
+    let openai = json!({ "engine": "openai", "url": "http://x/v1", "model": "m", "voice": "v" });
+    let with = |field: &str, value: Value| {
+        let mut changed = openai.clone();
+        changed[field] = value;
+        changed
+    };
+    let espeak = json!({ "engine": "espeak", "voice": "da", "program": "/nowhere/espeak-ng" });
+    for (voice, wanted) in [
+        (
+            json!({ "engine": "coqui", "url": "tts" }),
+            "voices.da[0].url: \"tts\" is no address",
+        ),
+        (
+            with("key_file", json!("none")),
+            "speech.voices.da[0].key_file: ",
+        ),
+        (with("rate", json!(100)), "speech.voices.da[0].rate: "),
+        (with("speed", json!(9.0)), "speech.voices.da[0].speed: "),
+        (espeak, "looked for /nowhere/espeak-ng"),
+    ] {
+        let (code, told) = say(&json!({ "voices": { "da": [voice] } }), "Hej", &[]);
+        assert!(code == 1 && told.contains(wanted), "{told}");
+    }
+    for (voice, wanted) in [
+        (json!({ "engine": "pipr", "url": "http://x" }), "pipr"),
+        (json!({ "engine": "piper", "uri": "http://x" }), "`uri`"),
+    ] {
+        let (code, told) = say(&json!({ "voices": { "da": [voice] } }), "Hej", &[]);
+        assert!(code == 2 && told.contains(wanted), "{told}");
+    }
+    house.first().manner(Manner::Html);
+    let (code, told) = say(&speech, "Hej", &[]);
+    assert!(code == 1 && told.contains("Welcome to nginx!"), "{told}");
+}
+
+#[test]
+fn check_names_each_fixed_text_that_nobody_could_say_and_each_recording_that_cannot_be_played() {
+    let house = House::new(&[Protocol::Piper]);
+    let mute = json!({ "engine": "espeak", "voice": "x", "program": "/nowhere/espeak-ng" });
+    let speech = json!({
+        "voices": { "da": house.settings(), "en": [mute] },
+        "cache": house.folder.path().join("cache"),
+        "prompts": [house.folder.path().join("recorded")],
+    });
+    let recorded = |name: &str, bytes: &[u8]| {
+        let file: PathBuf = house.folder.path().join("recorded").join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, bytes).unwrap();
+    };
+    let output = hotline(&house, &speech, &["check", "--voices"]);
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    let told = out(&output);
+    assert!(
+        told.starts_with("fixed texts: 0 recorded, 0 kept, "),
+        "{told}"
+    );
+    assert!(
+        told.contains("recorded/en/i-did-not-hear-anything.wav"),
+        "{told}"
+    );
+    assert!(
+        told.contains("nobody can say \"I did not hear anything.\" in en"),
+        "{told}"
+    );
+    assert!(told.contains("/nowhere/espeak-ng"), "{told}");
+    assert!(!told.contains("recorded/da/"), "{told}");
+    // Nothing is made but one word.
+    assert_eq!(house.first().requests().all().len(), 1);
+
+    recorded("en/i-did-not-hear-anything.wav", &wav::encode(&[1; 800]));
+    recorded("da/jeg-hørte-ikke-noget.wav", b"ID3");
+    let output = hotline(&house, &speech, &["check", "--voices", "--json"]);
+    let told: Value = serde_json::from_str(&out(&output)).unwrap();
+    let findings = told["findings"].as_array().unwrap();
+    let about = |name: &str| {
+        let mut findings = findings.iter();
+        findings.find(|it| it["file"].as_str().unwrap().ends_with(name))
+    };
+    assert!(about("en/i-did-not-hear-anything.wav").is_none());
+    let damaged = about("da/jeg-hørte-ikke-noget.wav").unwrap();
+    let message = "this recording in speech.prompts[0] cannot be played";
+    assert_eq!(damaged["message"], message);
 }

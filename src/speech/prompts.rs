@@ -103,7 +103,7 @@ impl Voice {
     fn build(ready: Vec<Ready>, faults: Vec<SpeechError>, config: &Config) -> Self {
         let mut choices: BTreeMap<Language, Vec<Choice>> = BTreeMap::new();
         for ready in ready {
-            let choice = Choice::new(ready, Default::default());
+            let choice = Choice::new(ready, config.limits.breaker.clone());
             choices.entry(choice.language()).or_default().push(choice);
         }
         let shared = Shared {

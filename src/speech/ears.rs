@@ -13,7 +13,7 @@ use super::figures::Figures;
 use super::line::{Line, Order};
 use super::listener::Recognisers;
 use super::worker::{Job, Worker};
-use super::{Config, Degraded, RATE, Recogniser, SpeechError, recognisers, turn};
+use super::{Config, Degraded, FRAME, RATE, Recogniser, SpeechError, recognisers, turn};
 use crate::dialog::{Heard, Listen};
 use crate::words::{CallId, Language};
 
@@ -348,6 +348,12 @@ impl Ear {
     /// Takes the caller's audio, 8 kHz, in pieces of any length; 20 ms each is best.
     pub fn push(&self, samples: &[i16]) {
         self.line.push(samples);
+    }
+
+    /// Tells what is being played to the caller, every 20 ms, None for silence: what comes back of it
+    /// must not count as the caller's speech.
+    pub fn played(&self, frame: Option<&[i16; FRAME]>) {
+        self.line.played(frame.copied());
     }
 
     /// Tells whether Hotline itself is talking, whose echo must not count as the caller's speech.

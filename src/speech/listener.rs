@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 
 use webrtc_vad::{SampleRate, Vad, VadMode};
 
+use super::chain::Chain;
 use super::line::{Line, Next, Order, Samples};
 use super::turn::{self, Change, FRAME_TIME, Turn, Words};
 use super::{
     Asked, Bell, EarEvent, FRAME, Recogniser, Recognition, SpeechError, Told, Transcript, decibels,
 };
-use crate::dialog::{Expect, Heard, Hypothesis, Listen};
+use crate::dialog::{Expect, Heard, Hypothesis, Listen, Phrases};
 use crate::words::Language;
 
 /// The engines, by language.
-pub(super) type Recognisers = BTreeMap<Language, Arc<dyn Recogniser>>;
+pub(super) type Recognisers = BTreeMap<Language, Arc<Chain>>;
 
 /// Frames before speech was noticed that a recogniser still gets to hear, at least: 300 ms.
 const BEFORE_SPEECH: usize = 15;
@@ -71,6 +72,7 @@ pub(super) struct Listener {
     recognisers: Arc<Recognisers>,
     vad: Vad,
     turn: Turn,
+    vocabulary: Arc<Phrases>,
     task: Task,
     /// The newest audio: some before speech, all of a turn while nobody asked.
     kept: VecDeque<Samples>,
@@ -93,6 +95,7 @@ impl Listener {
             recognisers,
             vad: Vad::new_with_rate_and_mode(SampleRate::Rate8kHz, VadMode::Aggressive),
             turn,
+            vocabulary: Arc::default(),
             task: Task::Deaf,
             kept: VecDeque::new(),
             before_speech,
@@ -107,6 +110,7 @@ impl Listener {
     pub(super) fn take(&mut self, next: Next, now: Instant) {
         self.now = now;
         match next {
+            Next::Order(Order::Know(vocabulary)) => self.vocabulary = vocabulary,
             Next::Order(Order::Listen(listen)) => self.listen(listen),
             Next::Order(Order::Watch(silence)) => self.task = Task::Watch { silence, quiet: 0 },
             Next::Order(Order::Enough(words)) => self.enough(&words),
@@ -220,6 +224,7 @@ impl Listener {
             let asked = Asked {
                 expect: listen.expect,
                 hints: listen.hints.get(language).cloned().unwrap_or_default(),
+                vocabulary: self.vocabulary.get(language).cloned().unwrap_or_default(),
             };
             let line = Arc::downgrade(&self.line);
             let bell = Bell::new(move || {
@@ -317,10 +322,12 @@ impl Listener {
         let Task::Listen(question) = &mut self.task else {
             return;
         };
+        let mut notices = Vec::new();
         let fault = drop_failed(question, |listening| {
             while let Some(told) = listening.recognition.told(now)? {
                 match told {
                     Told::SpeechStarted => {}
+                    Told::Degraded(notice) => notices.push(notice),
                     Told::Partial(text) => listening.partial = text,
                     Told::Final(transcript) => {
                         listening.partial.clear();
@@ -333,6 +340,9 @@ impl Listener {
             }
             Ok(())
         });
+        for notice in notices {
+            self.send(EarEvent::Degraded(notice));
+        }
         if self.minds(fault) {
             self.tell_partial();
             while self.tell_final() {}
@@ -403,12 +413,15 @@ impl Listener {
             return;
         }
         question.last = Heard::default();
+        self.send(EarEvent::TurnEnded);
+        let Task::Listen(question) = &mut self.task else {
+            return;
+        };
         let fault = drop_failed(question, |listening| {
             listening.partial.clear();
             listening.owed += 1;
             listening.recognition.finish()
         });
-        self.send(EarEvent::TurnEnded);
         if self.minds(fault) {
             self.ask();
         }

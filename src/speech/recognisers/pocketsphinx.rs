@@ -96,9 +96,7 @@ pub(super) fn open(
     if language != Language::EN {
         return Err(SpeechError::Unfit {
             setting: setting.clone(),
-            reason: format!(
-                "pocketsphinx knows English only; name another engine for {language}"
-            ),
+            reason: format!("pocketsphinx knows English only; name another engine for {language}"),
         });
     }
     let files = places::find(settings, setting)?;
@@ -393,7 +391,9 @@ mod tests {
     #[test]
     fn another_language_is_refused_with_the_setting() {
         let setting = Setting::ear(Language::DA, 1);
-        let error = open(&Settings::default(), Language::DA, &setting).err().unwrap();
+        let error = open(&Settings::default(), Language::DA, &setting)
+            .err()
+            .unwrap();
         insta::assert_snapshot!(
             error,
             @"speech.ears.da[1]: pocketsphinx knows English only; name another engine for da"

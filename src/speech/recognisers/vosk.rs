@@ -22,8 +22,8 @@ use libloading::Library;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::phrases::{UNKNOWN, known_phrases};
 use super::Setting;
+use super::phrases::{UNKNOWN, known_phrases};
 use crate::speech::rate::Converter;
 use crate::speech::{
     Asked, Bell, RATE, Recogniser, Recognition, SpeechError, Told, Transcript, Word, Works,

@@ -41,10 +41,16 @@ fn rules() -> String {
         ("digit", DIGITS.to_owned()),
         ("teen", TEENS.to_owned()),
         ("tens", TENS.to_owned()),
-        ("small", "one | two | three | four | five | six | seven | eight | nine".to_owned()),
+        (
+            "small",
+            "one | two | three | four | five | six | seven | eight | nine".to_owned(),
+        ),
         ("several", "<digit> | (double | triple) <digit>".to_owned()),
         ("digits", "<several>+".to_owned()),
-        ("phone", "[plus] (<several> | <teen> | <tens> [<small>])+".to_owned()),
+        (
+            "phone",
+            "[plus] (<several> | <teen> | <tens> [<small>])+".to_owned(),
+        ),
         (
             "yesno",
             "yes | yes please | yeah | yep | yes it is | yes that's right | that's right | \
@@ -88,7 +94,11 @@ fn rules() -> String {
 
 /// Makes the grammar of a question. Phrases in words that are not known are left out.
 pub(super) fn of(asked: &Asked, knows: impl Fn(&str) -> bool) -> String {
-    let phrases = known_phrases(&asked.hints, &knows);
+    let hints = match asked.expect {
+        Expect::Intent if asked.hints.is_empty() => &asked.vocabulary[..],
+        _ => &asked.hints[..],
+    };
+    let phrases = known_phrases(hints, &knows);
     let mut sentences: Vec<&str> = match asked.expect {
         Expect::YesNo => vec!["<yesno>"],
         Expect::Digits => vec!["<digits>"],
@@ -145,7 +155,10 @@ mod tests {
 
     #[test]
     fn a_wish_is_one_of_the_phrases_whose_words_are_known() {
-        let asked = asked(Expect::Intent, &["Passport office", "borgerservice", "job centre"]);
+        let asked = asked(
+            Expect::Intent,
+            &["Passport office", "borgerservice", "job centre"],
+        );
         let grammar = of(&asked, |word| word != "borgerservice");
         assert!(
             grammar.contains("<phrase> = passport office | job centre;\n"),

@@ -31,13 +31,8 @@ type SetSearch = unsafe extern "C" fn(*mut Raw, *const c_char, *const c_char) ->
 /// The functions that are used. The libraries are never unloaded.
 #[derive(Clone, Copy, Debug)]
 struct Functions {
-    parse: unsafe extern "C" fn(
-        *mut Raw,
-        *const c_void,
-        c_int,
-        *mut *mut c_char,
-        c_int,
-    ) -> *mut Raw,
+    parse:
+        unsafe extern "C" fn(*mut Raw, *const c_void, c_int, *mut *mut c_char, c_int) -> *mut Raw,
     free_config: Act,
     to_ln: unsafe extern "C" fn(*mut Raw, c_int) -> c_double,
     args: unsafe extern "C" fn() -> *const c_void,
@@ -237,7 +232,9 @@ impl Decoder {
     /// Searches for any phones in any order from now on.
     pub(super) fn set_phones(&mut self, model: Option<&Path>) -> bool {
         let model = model.and_then(|file| CString::new(file.as_os_str().as_bytes()).ok());
-        let pointer = model.as_ref().map_or(std::ptr::null(), |file| file.as_ptr());
+        let pointer = model
+            .as_ref()
+            .map_or(std::ptr::null(), |file| file.as_ptr());
         self.set(self.functions.set_allphone, pointer)
     }
 
@@ -267,13 +264,8 @@ impl Decoder {
         // is in progress, and one thread uses the decoder.
         self.open
             && unsafe {
-                (self.functions.process)(
-                    self.raw.as_ptr(),
-                    samples.as_ptr(),
-                    samples.len(),
-                    0,
-                    0,
-                ) >= 0
+                (self.functions.process)(self.raw.as_ptr(), samples.as_ptr(), samples.len(), 0, 0)
+                    >= 0
             }
     }
 

@@ -214,7 +214,13 @@ impl Recogniser for Engine {
     }
 
     fn open(&self, asked: &Asked, _bell: Bell) -> Result<Box<dyn Recognition>, SpeechError> {
-        Ok(Box::new(Hearing {
+        Ok(Box::new(self.hearing(asked)?))
+    }
+}
+
+impl Engine {
+    fn hearing(&self, asked: &Asked) -> Result<Hearing, SpeechError> {
+        Ok(Hearing {
             words: self.listener(asked)?,
             phones: self.phones()?,
             widener: Widener::new(),
@@ -226,7 +232,7 @@ impl Recogniser for Engine {
             told: String::new(),
             looked: true,
             begun: false,
-        }))
+        })
     }
 }
 
@@ -378,25 +384,4 @@ fn confidence(above: f32) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_that_phones_explain_as_well_are_asked_about_and_those_far_above_are_certain() {
-        assert_eq!(confidence(0.0), 0.5);
-        assert_eq!(confidence(CERTAIN), 1.0);
-        assert_eq!(confidence(9.0), 1.0);
-    }
-
-    #[test]
-    fn another_language_is_refused_with_the_setting() {
-        let setting = Setting::ear(Language::DA, 1);
-        let error = open(&Settings::default(), Language::DA, &setting)
-            .err()
-            .unwrap();
-        insta::assert_snapshot!(
-            error,
-            @"speech.ears.da[1]: pocketsphinx knows English only; name another engine for da"
-        );
-    }
-}
+mod tests;

@@ -440,6 +440,7 @@ impl Call {
             return self.go_by_keys().await;
         };
         if let Some(listen) = &self.listening {
+            ear.know(self.playbook.phrases());
             ear.listen(listen);
         }
         self.ear = Some(ear);
@@ -760,6 +761,7 @@ impl Call {
         self.owes_said = true;
         self.said_over = None;
         if let Some(ear) = &self.ear {
+            ear.know(self.playbook.phrases());
             ear.listen(&listen);
         }
         self.listening = Some(listen);

@@ -14,7 +14,7 @@ use super::line::{Line, Order};
 use super::listener::Recognisers;
 use super::worker::{Job, Worker};
 use super::{Config, Degraded, FRAME, RATE, Recogniser, SpeechError, recognisers, turn};
-use crate::dialog::{Heard, Listen};
+use crate::dialog::{Heard, Listen, Phrases};
 use crate::words::{CallId, Language};
 
 /// Events that wait for a call.
@@ -322,6 +322,12 @@ pub struct Ear {
 }
 
 impl Ear {
+    /// Takes what callers of this tenant may ask for, for engines that hear nothing that they were
+    /// not told of. It holds for the questions asked from now on.
+    pub fn know(&self, vocabulary: &Arc<Phrases>) {
+        self.line.order(Order::Know(Arc::clone(vocabulary)));
+    }
+
     /// Listens for such an answer from now on, until told otherwise. What the caller is in the
     /// middle of saying counts from its beginning.
     pub fn listen(&self, listen: &Listen) {

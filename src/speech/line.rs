@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::worker::Worker;
 use super::{EarEvent, FRAME};
-use crate::dialog::{Heard, Listen};
+use crate::dialog::{Heard, Listen, Phrases};
 use crate::words::CallId;
 
 /// The most frames that wait for a worker: one second. Then the oldest is dropped and counted.
@@ -31,6 +31,8 @@ pub(super) type Samples = [i16; FRAME];
 
 /// What a call wants of its listener.
 pub(super) enum Order {
+    /// Callers may ask for these things, in each language.
+    Know(Arc<Phrases>),
     /// Listen for an answer.
     Listen(Listen),
     /// Recognise nothing; tell when there was silence for so long.

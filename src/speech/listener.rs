@@ -14,7 +14,7 @@ use super::turn::{self, Change, FRAME_TIME, Turn, Words};
 use super::{
     Asked, Bell, EarEvent, FRAME, Recogniser, Recognition, SpeechError, Told, Transcript, decibels,
 };
-use crate::dialog::{Expect, Heard, Hypothesis, Listen};
+use crate::dialog::{Expect, Heard, Hypothesis, Listen, Phrases};
 use crate::understand::is_hum;
 use crate::understand::text::words;
 use crate::words::Language;
@@ -92,6 +92,7 @@ pub(super) struct Listener {
     recognisers: Arc<Recognisers>,
     vad: Vad,
     turn: Turn,
+    vocabulary: Arc<Phrases>,
     task: Task,
     /// The newest audio: some before speech, all of a turn while nobody asked.
     kept: VecDeque<Samples>,
@@ -122,6 +123,7 @@ impl Listener {
             recognisers,
             vad: Vad::new_with_rate_and_mode(SampleRate::Rate8kHz, VadMode::Aggressive),
             turn,
+            vocabulary: Arc::default(),
             task: Task::Deaf,
             kept: VecDeque::new(),
             before_speech,
@@ -140,6 +142,7 @@ impl Listener {
     pub(super) fn take(&mut self, next: Next, now: Instant) {
         self.now = now;
         match next {
+            Next::Order(Order::Know(vocabulary)) => self.vocabulary = vocabulary,
             Next::Order(Order::Listen(listen)) => self.listen(listen),
             Next::Order(Order::Watch(silence)) => self.task = Task::Watch { silence, quiet: 0 },
             Next::Order(Order::Enough(words)) => self.enough(&words),
@@ -298,6 +301,7 @@ impl Listener {
             let asked = Asked {
                 expect: listen.expect,
                 hints: listen.hints.get(language).cloned().unwrap_or_default(),
+                vocabulary: self.vocabulary.get(language).cloned().unwrap_or_default(),
             };
             let line = Arc::downgrade(&self.line);
             let bell = Bell::new(move || {

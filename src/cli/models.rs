@@ -37,7 +37,10 @@ enum Deed {
     Check(check::Arguments),
     /// Load a model and have it recognise a sound; for the service, which does not risk its own process
     #[command(hide = true)]
-    Rehearse { language: Language, settings: String },
+    Rehearse {
+        language: Language,
+        settings: String,
+    },
 }
 
 /// A model that is known.
@@ -103,13 +106,19 @@ impl Arguments {
     pub(super) fn run(self, config: Option<&Path>, out: &mut dyn Write) -> Result<u8, Stop> {
         match self.deed {
             Some(Deed::Check(check)) => return check.run(config, &known()?, out),
-            Some(Deed::Rehearse { language, settings }) => return rehearse(language, &settings, out),
+            Some(Deed::Rehearse { language, settings }) => {
+                return rehearse(language, &settings, out);
+            }
             None => {}
         }
         let mut models = known()?;
         models.retain(|model| {
-            self.language.is_none_or(|language| model.languages.contains(&language))
-                && self.engine.as_ref().is_none_or(|engine| model.engine == *engine)
+            self.language
+                .is_none_or(|language| model.languages.contains(&language))
+                && self
+                    .engine
+                    .as_ref()
+                    .is_none_or(|engine| model.engine == *engine)
         });
         if self.json {
             writeln!(out, "{}", serde_json::json!(models))?;
@@ -121,7 +130,9 @@ impl Arguments {
         for model in &models {
             model.show(out)?;
         }
-        let danish = self.language.is_none_or(|language| language == Language::DA);
+        let danish = self
+            .language
+            .is_none_or(|language| language == Language::DA);
         if danish && self.engine.as_ref().is_none_or(|engine| engine == "vosk") {
             writeln!(out, "There is no Danish model for Vosk.")?;
         }
@@ -152,7 +163,11 @@ impl Model {
         if self.accuracy.is_empty() && self.engine != "piper" {
             writeln!(out, "  no published accuracy")?;
         }
-        writeln!(out, "  {} MB to download; licence {}", self.megabytes, self.licence)?;
+        writeln!(
+            out,
+            "  {} MB to download; licence {}",
+            self.megabytes, self.licence
+        )?;
         if !self.tried.is_empty() {
             writeln!(out, "  tried with Hotline: {}", self.tried)?;
         }
@@ -169,8 +184,12 @@ impl Model {
 }
 
 fn rehearse(language: Language, settings: &str, out: &mut dyn Write) -> Result<u8, Stop> {
-    let settings: sherpa::Settings = serde_json::from_str(settings)
-        .map_err(|error| Stop::usage(error.to_string(), "give the settings of a recogniser as JSON"))?;
+    let settings: sherpa::Settings = serde_json::from_str(settings).map_err(|error| {
+        Stop::usage(
+            error.to_string(),
+            "give the settings of a recogniser as JSON",
+        )
+    })?;
     let loaded = sherpa::rehearse(&settings, language)
         .map_err(|error| Stop::failed(error.to_string(), "see `hotline models check`"))?;
     writeln!(out, "loaded in {} ms", loaded.as_millis())?;
@@ -189,12 +208,19 @@ mod tests {
             assert!(model.from.starts_with("https://"), "{}", model.name);
             assert!(model.get.contains("URL"), "{}", model.name);
             for file in model.files.iter().chain(&model.archive) {
-                let is_checksum = |text: &str| {
-                    text.len() == 64 && text.bytes().all(|it| it.is_ascii_hexdigit())
-                };
-                assert!(file.sha256.as_deref().is_none_or(is_checksum), "{}", file.name);
+                let is_checksum =
+                    |text: &str| text.len() == 64 && text.bytes().all(|it| it.is_ascii_hexdigit());
+                assert!(
+                    file.sha256.as_deref().is_none_or(is_checksum),
+                    "{}",
+                    file.name
+                );
                 assert_eq!(file.sha256.is_some(), file.bytes.is_some(), "{}", file.name);
-                assert!(file.sha256.is_none() || !model.checksums.is_empty(), "{}", file.name);
+                assert!(
+                    file.sha256.is_none() || !model.checksums.is_empty(),
+                    "{}",
+                    file.name
+                );
             }
             if ["sherpa", "vosk"].contains(&model.engine.as_str()) {
                 let config = crate::config::Config::read(

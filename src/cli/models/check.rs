@@ -122,19 +122,29 @@ impl Place {
         }
         let mut findings = self.look_at_files(known)?;
         if findings.is_empty() {
-            findings.push(self.finding(true, "no published checksum; files are checked for being whole"));
+            findings.push(self.finding(
+                true,
+                "no published checksum; files are checked for being whole",
+            ));
         }
-        let is_voice = known.iter().any(|it| it.engine == "piper" && self.holds(it));
+        let is_voice = known
+            .iter()
+            .any(|it| it.engine == "piper" && self.holds(it));
         if is_voice {
             return Ok(findings);
         }
         findings.push(self.look_whether_whole());
         let sound = findings.iter().all(|finding| finding.sound);
-        if load && sound && let Some(settings) = self.sherpa() {
-            findings.push(match sherpa::try_out(&settings, self.language, &self.setting) {
-                Ok(()) => self.finding(true, "loads, and recognises a sound"),
-                Err(error) => self.finding(false, error.to_string()),
-            });
+        if load
+            && sound
+            && let Some(settings) = self.sherpa()
+        {
+            findings.push(
+                match sherpa::try_out(&settings, self.language, &self.setting) {
+                    Ok(()) => self.finding(true, "loads, and recognises a sound"),
+                    Err(error) => self.finding(false, error.to_string()),
+                },
+            );
         }
         Ok(findings)
     }
@@ -150,7 +160,10 @@ impl Place {
     /// Tells whether the folder has the files of a known model, by their names.
     fn holds(&self, model: &Model) -> bool {
         !model.files.is_empty()
-            && model.files.iter().all(|file| self.path.join(&file.name).is_file())
+            && model
+                .files
+                .iter()
+                .all(|file| self.path.join(&file.name).is_file())
     }
 
     /// Compares the files with those of the known models that have the same names; several models
@@ -162,7 +175,10 @@ impl Place {
             if !has_checksums {
                 return Ok(vec![self.finding(
                     true,
-                    format!("named like {}, of which no checksum is published", model.name),
+                    format!(
+                        "named like {}, of which no checksum is published",
+                        model.name
+                    ),
                 )]);
             }
             let findings = model
@@ -176,11 +192,16 @@ impl Place {
             }
         }
         // Models of other makers have files of the same names: with none alike it is another model.
-        if nearest.iter().all(|finding| !finding.sound) && self.engine.is_none() && nearest.len() > 1 {
+        if nearest.iter().all(|finding| !finding.sound)
+            && self.engine.is_none()
+            && nearest.len() > 1
+        {
             let names = nearest.len();
             return Ok(vec![self.finding(
                 true,
-                format!("none of {names} files is one of a model that is known; no published checksum"),
+                format!(
+                    "none of {names} files is one of a model that is known; no published checksum"
+                ),
             )]);
         }
         Ok(nearest)
@@ -188,23 +209,34 @@ impl Place {
 
     fn look_at_archive(&self, known: &[Model]) -> Result<Finding, Stop> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let archives = known.iter().filter_map(|model| Some((model, model.archive.as_ref()?)));
-        let found = archives.into_iter().find(|(_, archive)| archive.name == name);
+        let archives = known
+            .iter()
+            .filter_map(|model| Some((model, model.archive.as_ref()?)));
+        let found = archives
+            .into_iter()
+            .find(|(_, archive)| archive.name == name);
         match found {
             Some((model, archive)) => compare(&self.path, archive, model),
-            None => Ok(self.finding(false, "no checksum of this file is known; name a model's folder")),
+            None => Ok(self.finding(
+                false,
+                "no checksum of this file is known; name a model's folder",
+            )),
         }
     }
 
     fn look_whether_whole(&self) -> Finding {
         if let Some(Engine::Vosk(_)) = &self.engine {
-            return self.whole(vosk::check(&self.path, &self.setting.field("model")).map(|()| "vosk".to_owned()));
+            return self.whole(
+                vosk::check(&self.path, &self.setting.field("model")).map(|()| "vosk".to_owned()),
+            );
         }
         let as_vosk = vosk::check(&self.path, &self.setting.field("model"));
         if self.engine.is_none() && as_vosk.is_ok() {
             return self.whole(as_vosk.map(|()| "vosk".to_owned()));
         }
-        let settings = self.sherpa().unwrap_or_else(|| sherpa::Settings::of(&self.path));
+        let settings = self
+            .sherpa()
+            .unwrap_or_else(|| sherpa::Settings::of(&self.path));
         let kind = sherpa::check(&settings, &self.setting);
         self.whole(kind.map(|kind| format!("sherpa, {kind:?}")))
     }
@@ -223,7 +255,9 @@ impl Place {
             Some(_) => None,
             None => {
                 let settings = sherpa::Settings::of(&self.path);
-                sherpa::check(&settings, &self.setting).is_ok().then_some(settings)
+                sherpa::check(&settings, &self.setting)
+                    .is_ok()
+                    .then_some(settings)
             }
         }
     }
@@ -249,14 +283,26 @@ fn compare(path: &Path, expected: &File, model: &Model) -> Result<Finding, Stop>
     if size != bytes {
         return Ok(finding(
             false,
-            format!("it has {size} bytes, and that of {} has {bytes}", model.name),
+            format!(
+                "it has {size} bytes, and that of {} has {bytes}",
+                model.name
+            ),
         ));
     }
     let found = checksum(path).map_err(failed)?;
     Ok(if found == *sha256 {
-        finding(true, format!("size and checksum of {} ({})", model.name, model.checksums))
+        finding(
+            true,
+            format!("size and checksum of {} ({})", model.name, model.checksums),
+        )
     } else {
-        finding(false, format!("its checksum is {found}, and that of {} is {sha256}", model.name))
+        finding(
+            false,
+            format!(
+                "its checksum is {found}, and that of {} is {sha256}",
+                model.name
+            ),
+        )
     })
 }
 
@@ -271,7 +317,11 @@ fn checksum(path: &Path) -> std::io::Result<String> {
             read => digest.update(&block[..read]),
         }
     }
-    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(digest
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 #[cfg(test)]

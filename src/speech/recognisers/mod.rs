@@ -2,9 +2,9 @@
 //! are configured are opened. Every library is loaded while the program runs: one that is missing
 //! is a fault of that engine alone.
 
-pub mod sherpa;
 pub mod realtime;
 mod remote;
+pub mod sherpa;
 pub mod transcription;
 pub mod vosk;
 pub mod vosk_server;

@@ -37,6 +37,9 @@ use crate::speech::rate::Converter;
 use crate::speech::{Asked, Bell, RATE, Recogniser, Recognition, SpeechError, Transcript, Works};
 use crate::words::Language;
 
+/// What it is called.
+pub(super) const NAME: &str = "sherpa";
+
 /// What an admin can set about one recogniser of sherpa-onnx.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

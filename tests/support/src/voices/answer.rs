@@ -45,7 +45,8 @@ pub(super) fn answer(
         }
         Manner::Status(status) => refuse(stream, protocol, status)?,
         Manner::Html => {
-            let page = b"<!DOCTYPE html>\n<html><head><title>Welcome to nginx!</title></head></html>";
+            let page =
+                b"<!DOCTYPE html>\n<html><head><title>Welcome to nginx!</title></head></html>";
             whole(stream, 200, "text/html", page)?;
         }
         Manner::Garbage => {
@@ -134,12 +135,7 @@ fn whole(mut stream: &TcpStream, status: u16, kind: &str, body: &[u8]) -> io::Re
     stream.write_all(body)
 }
 
-fn head(
-    mut stream: &TcpStream,
-    status: u16,
-    kind: &str,
-    length: Option<usize>,
-) -> io::Result<()> {
+fn head(mut stream: &TcpStream, status: u16, kind: &str, length: Option<usize>) -> io::Result<()> {
     let length = match length {
         Some(length) => format!("Content-Length: {length}"),
         None => "Transfer-Encoding: chunked".to_owned(),

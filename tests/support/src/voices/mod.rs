@@ -234,7 +234,8 @@ impl Shared {
             if wants {
                 self.requests.push(request.clone());
             }
-            let goes_on = answer::answer(stream, self.protocol, verdict, manner, audio, &self.over)?;
+            let goes_on =
+                answer::answer(stream, self.protocol, verdict, manner, audio, &self.over)?;
             if !goes_on {
                 return Ok(());
             }

@@ -100,7 +100,13 @@ impl Protocol {
 }
 
 fn coqui(request: &Request, complain: &mut impl FnMut(String)) -> (Verdict, String) {
-    let known = ["text", "speaker_id", "language_id", "style_wav", "speaker_wav"];
+    let known = [
+        "text",
+        "speaker_id",
+        "language_id",
+        "style_wav",
+        "speaker_wav",
+    ];
     for (name, _) in &request.query {
         if !known.contains(&name.as_str()) {
             complain(format!("it knows no {name}"));
@@ -149,8 +155,12 @@ fn openai(
         ("model", Value::is_string),
         ("input", Value::is_string),
         ("voice", Value::is_string),
-        ("response_format", |it| matches!(it.as_str(), Some("pcm" | "wav"))),
-        ("speed", |it| it.as_f64().is_some_and(|it| (0.25..=4.0).contains(&it))),
+        ("response_format", |it| {
+            matches!(it.as_str(), Some("pcm" | "wav"))
+        }),
+        ("speed", |it| {
+            it.as_f64().is_some_and(|it| (0.25..=4.0).contains(&it))
+        }),
         ("instructions", Value::is_string),
     ];
     let fit = fits(&body, fields, complain);

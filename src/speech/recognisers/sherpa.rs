@@ -75,9 +75,6 @@ pub struct Settings {
     pub library: Option<PathBuf>,
 }
 
-/// What the engine is called in the configuration, in logs and in metrics.
-pub(super) const NAME: &str = "sherpa";
-
 fn one() -> usize {
     1
 }

@@ -13,6 +13,7 @@ mod listen;
 mod models;
 mod notice;
 mod open;
+mod say;
 mod score;
 mod serve;
 mod stop;
@@ -78,6 +79,8 @@ enum Verb {
     Chat(chat::Arguments),
     /// Check configuration, tenants and flows: all findings at once
     Check(check::Arguments),
+    /// Speak a text into a WAV file, as callers would hear it
+    Say(say::Arguments),
     /// Play the stories written beside the flows
     Test(test::Arguments),
     /// Reach every configured part: what is wrong, and what to do
@@ -134,6 +137,7 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<u8, Stop> {
         Verb::Demo(demo) => demo.run(config, out),
         Verb::Chat(chat) => chat.run(config, out),
         Verb::Check(check) => check.run(config, out),
+        Verb::Say(say) => say.run(config, out),
         Verb::Test(test) => test.run(config, out),
         Verb::Doctor(doctor) => doctor.run(config, out),
         Verb::Listen(listen) => listen.run(config, out),

@@ -247,9 +247,6 @@ fn words_of_turn_after_turn_come_in_their_order() {
                 "{way:?} {transcript:?}"
             );
         }
-        if way.has_partials() {
-            assert!(question.partials.contains(&"yes".to_owned()), "{way:?}");
-        }
         pair.server.check().unwrap();
     }
 }
@@ -524,10 +521,10 @@ fn a_key_is_shown_to_the_engine_and_to_nobody_else() {
         let pair = Pair::with(engine, server);
         std::fs::write(&path, "sk-wrong\n").unwrap();
         let error = pair.question(&[]).fault(&sound()).to_string();
-        assert!(
-            error.contains("HTTP 401: Incorrect API key"),
-            "{way:?}: {error}"
-        );
+        assert!(error.contains("answers HTTP 401"), "{way:?}: {error}");
+        if matches!(way, Way::Transcription | Way::Verbose) {
+            assert!(error.contains("Incorrect API key: …"), "{error}");
+        }
         assert!(!error.contains("sk-wrong"), "{error}");
         std::fs::write(&path, "sk-right\n").unwrap();
         let mut question = pair.question(&[]);
@@ -670,7 +667,7 @@ fn what_a_caller_really_said_comes_out_whatever_the_protocol() {
     for way in WAYS {
         let pair = Pair::new(way, Arc::clone(&mind));
         let mut question = pair.question(&[]);
-        for words in ["yes", "i want to renew my passport", "no"] {
+        for words in ["yes", "i have a question about my passport", "no"] {
             question.say(&english(words)).unwrap();
             let transcript = question.words().unwrap();
             assert_eq!(transcript.text, words, "{way:?}");

@@ -115,8 +115,8 @@ enum End {
 
 impl<P: Protocol> Talk<P> {
     async fn talk(&mut self) -> Result<(), SpeechError> {
+        let mut socket = self.connect().await?;
         loop {
-            let mut socket = self.connect().await?;
             match self.converse(&mut socket).await {
                 Ok(End::Over) => {
                     leave(socket, self.protocol.farewell()).await;
@@ -127,6 +127,18 @@ impl<P: Protocol> Talk<P> {
                 }
                 Err(fault) => return Err(self.site.blame(fault)),
             }
+            socket = match self.connect().await {
+                Ok(socket) => socket,
+                // Nobody speaks yet: until then it may be back.
+                Err(_) if self.waiting.is_empty() => {
+                    match self.inside.next().await {
+                        Some(order) => self.wait(order),
+                        None => return Ok(()),
+                    }
+                    self.connect().await?
+                }
+                Err(error) => return Err(error),
+            };
         }
     }
 

@@ -18,12 +18,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hotline::dialog::{Expect, Heard, Hypothesis, Listen};
-use hotline::speech::espeak::Espeak;
+use hotline::speech::espeak::{self, Espeak};
 use hotline::speech::recognisers::{Engine, Setting};
 use hotline::speech::vosk::{Settings, Vosk};
 use hotline::speech::{
-    Asked, Bell, Config, Ear, EarEvent, Ears, FRAME, RATE, Recogniser, SpeechError, Synthesiser,
-    Told, Voice,
+    Asked, Bell, Config, Ear, EarEvent, Ears, FRAME, RATE, Recogniser, SpeechError, Told, Voice,
 };
 use hotline::words::{CallId, Language};
 
@@ -70,17 +69,26 @@ fn vosk(model: PathBuf, library: Option<PathBuf>) -> Engine {
 }
 
 /// A caller with a synthetic voice.
-struct Caller(Espeak);
+struct Caller(Voice);
 
 impl Caller {
     fn new() -> Option<Self> {
-        require(Espeak::find(&config())).map(Self)
+        let espeak = espeak::Settings::new("da");
+        require(Espeak::open(&espeak, DA))?;
+        // What callers say is nothing to be kept.
+        let cache = Some(PathBuf::from("/nowhere/prompts"));
+        Some(Self(Voice::new(&Config { cache, ..config() })))
     }
 
     /// Speaks with `before` of silence in front and a second behind.
     async fn say(&self, text: &str, language: Language, before: Duration) -> Vec<i16> {
-        let speech = self.0.synthesise(text, language).await.unwrap();
+        let speech = self.speak(text, language).await;
         [silence(before), speech, silence(Duration::from_secs(1))].concat()
+    }
+
+    async fn speak(&self, text: &str, language: Language) -> Vec<i16> {
+        let prompt = self.0.say(text, language).await.unwrap();
+        prompt.all().await.unwrap().to_vec()
     }
 }
 
@@ -580,7 +588,8 @@ async fn without_libvosk_the_error_is_clear_and_everything_else_works() {
 
     if Caller::new().is_some() {
         let voice = Voice::new(&config);
-        assert!(!voice.say("Velkommen", DA).await.unwrap().is_empty());
+        let prompt = voice.say("Velkommen", DA).await.unwrap();
+        assert!(!prompt.all().await.unwrap().is_empty());
     }
 }
 
@@ -598,7 +607,7 @@ async fn prompts_have_one_level_and_no_silence_that_nobody_asked_for() {
         ),
         ("-v en er ikke et flag, og <s> er ikke en kode", DA),
     ] {
-        let speech = caller.0.synthesise(text, language).await.unwrap();
+        let speech = caller.speak(text, language).await;
         let seconds = speech.len() as f32 / RATE as f32;
         assert!((2.0..9.0).contains(&seconds), "{text}: {seconds} s");
         let level = hotline::speech::decibels(&speech);

@@ -18,7 +18,8 @@ use super::playbook::{Playbook, department_of};
 use super::program::Otherwise;
 use super::scope::SlotValue;
 use super::speak;
-use crate::flow::{Answer, Ask, Module};
+use crate::flow::{Answer, Ask, LANGUAGE_INTENT, Module};
+use crate::language::tongue;
 use crate::understand::{self, Intent, Match, Verdict, Vocabulary};
 use crate::words::{IntentName, Key, Language};
 
@@ -637,27 +638,7 @@ pub(super) fn intent_aloud(playbook: &Playbook, name: &IntentName, language: Lan
 
 /// Returns what a recogniser may expect as yes or no.
 fn yes_no_words(language: Language) -> Vec<String> {
-    let words: &[&str] = match language {
-        Language::DA => &[
-            "ja",
-            "ja tak",
-            "jo",
-            "nej",
-            "nej tak",
-            "det er rigtigt",
-            "det er forkert",
-        ],
-        Language::EN => &[
-            "yes",
-            "yes please",
-            "no",
-            "no thanks",
-            "that is right",
-            "that is wrong",
-        ],
-        _ => &[],
-    };
-    words.iter().map(|word| (*word).to_owned()).collect()
+    tongue(language).answers.expected.clone()
 }
 
 fn department_keys(playbook: &Playbook, language: Language) -> Vec<(Key, String)> {
@@ -670,10 +651,8 @@ fn house_meaning(intent: &IntentName) -> Option<Meaning> {
     match intent.0.as_str() {
         "operator" => Some(Meaning::Operator),
         "repeat" => Some(Meaning::Repeat),
-        "danish" => Some(Meaning::Language(Language::DA)),
-        "english" => Some(Meaning::Language(Language::EN)),
         name => name
-            .strip_prefix("language_")?
+            .strip_prefix(LANGUAGE_INTENT)?
             .parse()
             .ok()
             .map(Meaning::Language),

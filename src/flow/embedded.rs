@@ -28,6 +28,9 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "fjordby/reception.yaml",
     "fjordby/tenant.yaml",
     "fjordby/tests/reception.yaml",
+    "languages/da.yaml",
+    "languages/de.yaml",
+    "languages/en.yaml",
 ];
 
 #[cfg(test)]

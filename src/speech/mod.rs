@@ -6,18 +6,24 @@
 //! (that is `call`).
 
 mod audition;
+mod barge_in;
 pub mod breaker;
+mod chain;
 mod config;
 mod ears;
 pub mod espeak;
 mod fault;
+mod figures;
 mod level;
+mod limits;
 mod line;
 mod listener;
 mod pcm;
 mod prompts;
 pub(crate) mod rate;
 pub mod recognisers;
+pub mod script;
+pub mod synthesisers;
 pub mod turn;
 pub mod wav;
 mod worker;
@@ -29,11 +35,14 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 pub use audition::{Audition, Tempo, audition};
+pub use chain::{Degraded, Failure};
 pub use config::Config;
 pub use ears::{Ear, EarEvent, Ears, Load};
 pub use fault::SpeechError;
 pub use level::{decibels, tone};
-pub use prompts::{MadeAhead, Voice};
+pub use limits::Limits;
+pub(crate) use prompts::fade_out;
+pub use prompts::{Figures, MadeAhead, Prompt, Source, Trial, Voice};
 pub use recognisers::{RemoteFault, vosk};
 
 use crate::dialog::Expect;
@@ -158,6 +167,8 @@ pub enum Told {
     Partial(String),
     /// All words of a turn that is over; one for each [`Recognition::finish`], in their order.
     Final(Transcript),
+    /// An engine was of no use and another one has taken over, or none is left.
+    Degraded(Degraded),
 }
 
 /// What was said in one turn.
@@ -184,17 +195,34 @@ pub struct Word {
     pub confidence: f32,
 }
 
-/// An engine that speaks.
+/// An engine that speaks one language with one voice.
 #[async_trait]
 pub trait Synthesiser: Send + Sync {
-    /// Names engine, voice and speed: two engines with the same name make the same audio. None
-    /// where the language has no voice.
-    fn voice(&self, language: Language) -> Option<String>;
+    /// The language it speaks.
+    fn language(&self) -> Language;
 
-    /// Speaks a text as 8 kHz samples, under a deadline of its own and without blocking the
-    /// async threads.
+    /// Names engine, voice and speed: two with the same name make the same audio.
+    fn voice(&self) -> &str;
+
+    /// Tells whether it understands SSML, which begins with `<speak>`; others get the words alone.
+    fn knows_markup(&self) -> bool {
+        false
+    }
+
+    /// Begins to speak a text that holds no control characters. It does not block the async
+    /// threads, and has no deadline: whoever asks has.
     ///
     /// # Errors
-    /// When the language has no voice, the text cannot be spoken, or the engine failed.
-    async fn synthesise(&self, text: &str, language: Language) -> Result<Vec<i16>, SpeechError>;
+    /// When the engine failed.
+    async fn speak(&self, text: &str) -> Result<Box<dyn Speech>, SpeechError>;
+}
+
+/// A text that is being spoken. Dropping it ends that.
+#[async_trait]
+pub trait Speech: Send {
+    /// Returns the next samples, as soon as there are some; nothing when all is spoken.
+    ///
+    /// # Errors
+    /// When the engine failed, sends something else, or broke off.
+    async fn next(&mut self) -> Result<Option<Vec<i16>>, SpeechError>;
 }

@@ -465,8 +465,8 @@ mod tests {
         insta::assert_snapshot!(complaint(b"ID3\x04 and so on"), @"it sent no WAV: MP3");
         insta::assert_snapshot!(complaint(b""), @"it sent nothing");
         insta::assert_snapshot!(complaint(&good[..30]), @"its WAV ends within the header");
-        insta::assert_snapshot!(complaint(&good[..4055]), @"its audio is cut off after 4000 of 8000 bytes");
-        insta::assert_snapshot!(complaint(&good[..55]), @"its audio is cut off after 0 of 8000 bytes");
+        insta::assert_snapshot!(complaint(&good[..4057]), @"its audio is cut off after 4000 of 8000 bytes");
+        insta::assert_snapshot!(complaint(&good[..57]), @"its audio is cut off after 0 of 8000 bytes");
         insta::assert_snapshot!(complaint(&wav(1, 16, 8000, 1, Some(0))[..56]), @"it holds no audio");
         insta::assert_snapshot!(complaint(&wav(6, 8, 8000, 1, None)), @"its WAV is of kind 6 with 8 bits, and not plain PCM");
         insta::assert_snapshot!(complaint(&wav(1, 16, 2000, 1, None)), @"its sampling rate is 2000 Hz");

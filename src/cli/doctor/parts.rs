@@ -14,8 +14,7 @@ use crate::flow::Library;
 use crate::http::Token;
 use crate::pbx::LinkState;
 use crate::send::{Letters, NotCarried, Outbox, Smtp};
-use crate::speech::espeak::Espeak;
-use crate::speech::{Ears, SpeechError};
+use crate::speech::{Ears, SpeechError, Voice};
 use crate::store::{Chance, Store, StoreError, SystemClock};
 use crate::words::QueueName;
 
@@ -37,16 +36,17 @@ pub(super) async fn examine(config: &Config) -> Vec<Diagnosis> {
     };
     diagnoses.extend(audio);
     diagnoses.extend(port("http port", config.http.listen, running));
-    let (pbx, mail, ears, store) = tokio::join!(
+    let (pbx, mail, ears, voices, store) = tokio::join!(
         pbx(config, library.as_ref()),
         mail(config),
         recognition(config),
+        synthesis(config),
         store(config, running),
     );
     diagnoses.extend(pbx);
     diagnoses.push(mail);
     diagnoses.extend(ears);
-    diagnoses.push(synthesis(config));
+    diagnoses.extend(voices);
     diagnoses.extend(store);
     diagnoses
 }
@@ -103,6 +103,9 @@ fn secrets(config: &Config) -> Vec<Diagnosis> {
     if let Some(password) = &config.mail.password_file {
         files.push(("mail.password_file", password));
     }
+    let engines = config.speech.voices.values().flatten();
+    let keys = engines.filter_map(|engine| engine.key_file());
+    files.extend(keys.map(|file| ("speech.voices", file)));
     if token.exists() {
         files.push(("http.token_file", &token));
     }
@@ -304,15 +307,26 @@ async fn recognition(config: &Config) -> Vec<Diagnosis> {
     }
 }
 
-fn synthesis(config: &Config) -> Diagnosis {
-    match Espeak::find(&config.speech) {
-        Ok(espeak) => Diagnosis::well("voice", espeak.program().display().to_string()),
-        Err(error) => Diagnosis::wrong(
-            "voice",
-            error.to_string(),
-            "install espeak-ng, or set `speech.espeak`; without a voice callers go to the queue",
-        ),
+async fn synthesis(config: &Config) -> Vec<Diagnosis> {
+    let voice = Voice::new(&config.speech);
+    let quiet =
+        "the next voice of the language speaks instead; without any, callers go to the queue";
+    let faults = voice.faults().iter();
+    let faults = faults.map(|it| Diagnosis::wrong("voice", it.to_string(), quiet));
+    let mut diagnoses: Vec<Diagnosis> = faults.collect();
+    for trial in voice.try_out().await {
+        diagnoses.push(match trial.outcome {
+            Ok(took) => Diagnosis::well(
+                "voice",
+                format!(
+                    "{}: speaks {} after {took:.0?}",
+                    trial.voice, trial.language
+                ),
+            ),
+            Err(fault) => Diagnosis::wrong("voice", format!("{}: {fault}", trial.voice), quiet),
+        });
     }
+    diagnoses
 }
 
 async fn store(config: &Config, running: bool) -> Vec<Diagnosis> {

@@ -4,6 +4,7 @@
 
 pub mod realtime;
 mod remote;
+pub mod sherpa;
 pub mod transcription;
 pub mod vosk;
 pub mod vosk_server;
@@ -24,6 +25,8 @@ use crate::words::Language;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "engine", rename_all = "snake_case")]
 pub enum Engine {
+    /// sherpa-onnx in this process.
+    Sherpa(sherpa::Settings),
     /// libvosk in this process.
     Vosk(vosk::Settings),
     /// A vosk-server, by its WebSocket.
@@ -38,6 +41,7 @@ impl Engine {
     /// Returns what it is called in the configuration, in logs and in metrics.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Sherpa(_) => sherpa::NAME,
             Self::Vosk(_) => vosk::NAME,
             Self::VoskServer(_) => vosk_server::NAME,
             Self::Transcription(_) => transcription::NAME,
@@ -48,6 +52,7 @@ impl Engine {
     /// Returns the paths in these settings, for making relative ones absolute.
     pub fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
         match self {
+            Self::Sherpa(settings) => settings.paths_mut(),
             Self::Vosk(settings) => settings.paths_mut(),
             Self::VoskServer(settings) => settings.paths_mut(),
             Self::Transcription(settings) => settings.paths_mut(),
@@ -61,6 +66,7 @@ impl Engine {
         setting: &Setting,
     ) -> Result<Arc<dyn Recogniser>, SpeechError> {
         match self {
+            Self::Sherpa(settings) => Ok(Arc::new(sherpa::open(settings, language, setting)?)),
             Self::Vosk(settings) => Ok(Arc::new(vosk::open(settings, language, setting)?)),
             Self::VoskServer(settings) => {
                 Ok(Arc::new(vosk_server::open(settings, language, setting)?))
@@ -81,6 +87,11 @@ impl Setting {
     /// Names the recogniser of a language by its place in the list, counted from 0.
     pub fn ear(language: Language, place: usize) -> Self {
         Self(format!("speech.ears.{language}[{place}]"))
+    }
+
+    /// Names the voice of a language by its place in the list, counted from 0.
+    pub fn voice(language: Language, place: usize) -> Self {
+        Self(format!("speech.voices.{language}[{place}]"))
     }
 
     /// Names a field of this setting.

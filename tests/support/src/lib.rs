@@ -19,6 +19,7 @@ pub mod process;
 pub mod record;
 pub mod smtp;
 pub mod tone;
+pub mod voices;
 
 pub use asterisk::Asterisk;
 pub use freeswitch::FreeSwitch;

@@ -5,6 +5,7 @@
 
 mod http;
 mod realtime;
+pub mod tape;
 mod transcription;
 mod vosk;
 
@@ -301,6 +302,11 @@ impl Engine {
                 ..
             } => format!("ws://{address}/v1/realtime"),
         }
+    }
+
+    /// Returns where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Sets what goes wrong from now on.

@@ -24,6 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A caller on the line.
 #[derive(Debug)]
 pub(crate) struct Call {
+    id: Uuid,
     reader: FrameReader,
     writer: FrameWriter,
     clock: Clock,
@@ -47,6 +48,7 @@ impl Call {
         let (reader, writer) = client.split();
         let now = Instant::now();
         Ok(Self {
+            id,
             reader,
             writer,
             clock: Clock::start(),
@@ -56,6 +58,15 @@ impl Call {
             heard: now,
             noise: 1,
         })
+    }
+
+    /// Returns its id.
+    #[allow(
+        dead_code,
+        reason = "not every program that places calls wants to know"
+    )]
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
     }
 
     /// Says samples and returns when the last frame of speech among them was sent.

@@ -1,6 +1,7 @@
 //! The dialog itself: runs a flow's program between events and says what is to be done.
 
 mod asking;
+mod language;
 mod moving;
 mod running;
 mod saying;
@@ -40,6 +41,8 @@ pub struct Dialog {
     playbook: Arc<Playbook>,
     caller: Caller,
     language: Language,
+    /// Whether the language was known before the call.
+    language_given: bool,
     speech: bool,
     facts: Facts,
     slots: BTreeMap<String, SlotValue>,
@@ -85,6 +88,7 @@ impl Dialog {
         let first = flow.unwrap_or_else(|| playbook.shelf.tenant.flow.clone());
         Self {
             language: playbook.first_language(),
+            language_given: false,
             playbook,
             caller,
             speech: true,
@@ -113,6 +117,7 @@ impl Dialog {
     pub fn with_language(mut self, language: Language) -> Self {
         if self.playbook.shelf.tenant.languages.contains(&language) {
             self.language = language;
+            self.language_given = true;
         }
         self
     }
@@ -188,6 +193,7 @@ impl Dialog {
         };
         let flow = flow.clone();
         match self.enter(&flow) {
+            Ok(()) if self.asks_language() => self.ask_language(now),
             Ok(()) => self.run(now),
             Err(fault) => self.fault(fault),
         }
@@ -212,6 +218,7 @@ impl Dialog {
     }
 
     fn heard(&mut self, heard: &Heard, now: Timestamp) {
+        let heard = &self.in_heard_languages(heard);
         let Waiting::Question(question) = &mut self.waiting else {
             return;
         };

@@ -14,6 +14,7 @@ mod places;
 mod pool;
 mod rehearsal;
 mod stream;
+mod tokens;
 mod whole;
 mod words;
 
@@ -24,7 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use folder::Kind;
-pub use rehearsal::{play as rehearse, rehearse_with};
+pub use rehearsal::{play as rehearse, rehearse_with, try_out};
 
 use self::folder::Found;
 use self::library::{Sherpa, Streaming, Use, Whole};
@@ -35,9 +36,6 @@ use super::Setting;
 use crate::speech::rate::Converter;
 use crate::speech::{Asked, Bell, RATE, Recogniser, Recognition, SpeechError, Transcript, Works};
 use crate::words::Language;
-
-/// What it is called.
-pub(super) const NAME: &str = "sherpa";
 
 /// What an admin can set about one recogniser of sherpa-onnx.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -71,6 +69,9 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub library: Option<PathBuf>,
 }
+
+/// What the engine is called in the configuration, in logs and in metrics.
+pub(super) const NAME: &str = "sherpa";
 
 fn usual_rate() -> u32 {
     16_000

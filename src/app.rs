@@ -34,6 +34,8 @@ use crate::words::{CallId, Language, QueueName};
 const QUEUES: Duration = Duration::from_secs(2);
 /// How often what is kept too long is looked for.
 const SWEEP: Duration = Duration::from_secs(3600);
+/// How long to wait before prompts that could not be made ahead are tried again.
+const MAKE_AGAIN: Duration = Duration::from_secs(300);
 /// How long the rooms may take to end after the calls have.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -70,10 +72,17 @@ pub async fn serve(config: Config, manner: Manner) -> Result<()> {
     }
 
     let voice = Arc::new(Voice::new(&config.speech));
+    voice.figures().register(&mut registry);
+    for fault in voice.faults() {
+        tracing::error!("a voice cannot be used: {fault}");
+    }
     if let Some(fault) = voice.fault() {
         tracing::error!("nothing can be spoken, callers go to the ordinary queue: {fault}");
     }
     let ears = open_ears(&config).await?;
+    if let Some(ears) = &ears {
+        ears.register(&mut registry);
+    }
     let switch = Switch::start(&config, &figures, &life)?;
     let agents = books
         .borrow()
@@ -125,6 +134,8 @@ pub async fn serve(config: Config, manner: Manner) -> Result<()> {
         live: live.clone(),
         recordings,
         beep: crate::speech::tone(440.0, Duration::from_millis(250)).into(),
+        hold_on: crate::call::hold_on().into(),
+        limits: config.speech.limits.clone(),
         queues,
         scope: life.scope.clone(),
     });
@@ -505,11 +516,21 @@ async fn make_ahead(voice: Arc<Voice>, mut books: watch::Receiver<Arc<Books>>) {
         }
         tracing::info!(
             ready = made.ready,
+            second_choice = made.second_choice,
             faulty = made.faults.len(),
             "prompts are made"
         );
-        if books.changed().await.is_err() {
-            return;
+        // What the right voice could not say yet is tried again after a while.
+        let unfinished = made.second_choice + made.faults.len() > 0;
+        let again = async {
+            match unfinished {
+                true => tokio::time::sleep(MAKE_AGAIN).await,
+                false => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            changed = books.changed() => if changed.is_err() { return },
+            () = again => continue,
         }
         voice.reload();
     }

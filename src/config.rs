@@ -258,11 +258,8 @@ impl Config {
             engine.paths_mut().into_iter().for_each(settle);
         }
         speech.prompts.iter_mut().for_each(settle);
-        // A program's name alone is looked for in the PATH.
-        if let Some(espeak) = &mut speech.espeak
-            && espeak.components().count() > 1
-        {
-            settle(espeak);
+        for engine in speech.voices.values_mut().flatten() {
+            engine.paths_mut().into_iter().for_each(settle);
         }
     }
 }
@@ -324,7 +321,7 @@ mod tests {
 
     #[test]
     fn relative_paths_are_relative_to_the_file() {
-        let text = "flows: my/flows\nstate: /var/lib/hotline\nspeech: { espeak: espeak-ng, ears: { da: [{ engine: vosk, model: models/da }] } }";
+        let text = "flows: my/flows\nstate: /var/lib/hotline\nspeech: { voices: { da: [{ engine: espeak, voice: da, program: espeak-ng }, { engine: espeak, voice: da, program: bin/espeak-ng }, { engine: openai, url: 'http://tts/v1', model: m, voice: v, key_file: key }] }, ears: { da: [{ engine: vosk, model: models/da }] } }";
         let config = read(text, &[]).unwrap();
         assert_eq!(config.flows, Path::new("/etc/hotline/my/flows"));
         assert_eq!(
@@ -332,9 +329,21 @@ mod tests {
             Path::new("/var/lib/hotline/hotline.redb")
         );
         assert_eq!(config.token_path(), Path::new("/var/lib/hotline/token"));
+        let mut voices = config.speech.voices[&Language::DA].clone();
         assert_eq!(
-            config.speech.espeak.as_deref(),
-            Some(Path::new("espeak-ng"))
+            voices[0],
+            serde_json::from_str(
+                r#"{ "engine": "espeak", "voice": "da", "program": "espeak-ng" }"#
+            )
+            .unwrap()
+        );
+        let paths: Vec<_> = voices.iter_mut().flat_map(|it| it.paths_mut()).collect();
+        assert_eq!(
+            paths,
+            [
+                Path::new("/etc/hotline/bin/espeak-ng"),
+                Path::new("/etc/hotline/key")
+            ]
         );
         let mut engines = config.speech.ears[&Language::DA].clone();
         assert_eq!(

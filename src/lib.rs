@@ -2,7 +2,7 @@
 //!
 //! The house, floor by floor; imports only point down:
 //!
-//! * ground (pure: no sockets, no clock): [`words`], [`flow`], [`dialog`], [`understand`],
+//! * ground (pure: no sockets, no clock): [`words`], [`language`], [`flow`], [`dialog`], [`understand`],
 //!   [`service::hours`], [`speech::turn`];
 //! * carriers: [`pbx`], [`speech`], [`send`], [`store`], and [`web`], the HTTP client of them all;
 //! * [`service`]: what a call can ask for: messages, callbacks, cancellations;
@@ -17,6 +17,7 @@ pub mod demo;
 pub mod dialog;
 pub mod flow;
 pub mod http;
+pub mod language;
 pub mod lifecycle;
 pub mod pbx;
 pub mod send;

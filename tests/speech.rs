@@ -11,24 +11,27 @@
 
 #[path = "speech/barge_in.rs"]
 mod barge_in;
+#[path = "speech/remote.rs"]
+mod remote;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use hotline::dialog::{Expect, Heard, Hypothesis, Listen};
-use hotline::speech::espeak::Espeak;
+use hotline::speech::espeak::{self, Espeak};
 use hotline::speech::recognisers::{Engine, Setting};
 use hotline::speech::vosk::{Settings, Vosk};
 use hotline::speech::{
-    Asked, Bell, Config, Ear, EarEvent, Ears, FRAME, RATE, Recogniser, SpeechError, Synthesiser,
-    Told, Voice,
+    Asked, Bell, Config, Ear, EarEvent, Ears, FRAME, RATE, Recogniser, SpeechError, Told, Voice,
+    synthesisers,
 };
 use hotline::words::{CallId, Language};
 
 const DA: Language = Language::DA;
 const EN: Language = Language::EN;
+static DE: LazyLock<Language> = LazyLock::new(|| "de".parse().unwrap());
 
 /// Returns what a story needs, or says loudly why the story is skipped.
 fn require<T>(found: Result<T, SpeechError>) -> Option<T> {
@@ -70,17 +73,29 @@ fn vosk(model: PathBuf, library: Option<PathBuf>) -> Engine {
 }
 
 /// A caller with a synthetic voice.
-struct Caller(Espeak);
+struct Caller(Voice);
 
 impl Caller {
     fn new() -> Option<Self> {
-        require(Espeak::find(&config())).map(Self)
+        let espeak = espeak::Settings::new("da");
+        require(Espeak::open(&espeak, DA))?;
+        let mut config = config();
+        // What callers say is nothing to be kept.
+        config.cache = Some(PathBuf::from("/nowhere/prompts"));
+        let german = synthesisers::Engine::espeak("de");
+        config.voices.insert(*DE, vec![german]);
+        Some(Self(Voice::new(&config)))
     }
 
     /// Speaks with `before` of silence in front and a second behind.
     async fn say(&self, text: &str, language: Language, before: Duration) -> Vec<i16> {
-        let speech = self.0.synthesise(text, language).await.unwrap();
+        let speech = self.speak(text, language).await;
         [silence(before), speech, silence(Duration::from_secs(1))].concat()
+    }
+
+    async fn speak(&self, text: &str, language: Language) -> Vec<i16> {
+        let prompt = self.0.say(text, language).await.unwrap();
+        prompt.all().await.unwrap().to_vec()
     }
 }
 
@@ -236,6 +251,43 @@ async fn what_an_englishman_says_is_understood() {
             account.text().replace("with library", "with the library"),
             *said
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_german_says_is_understood() {
+    let mut config = config();
+    config.ears = [(*DE, vec![vosk(fixture(*DE), None)])].into();
+    let (Some(ears), Some(caller)) = (require(Ears::new(&config)), Caller::new()) else {
+        return;
+    };
+    let departments: &[&str] = &["bürgerbüro", "standesamt", "jobcenter", "führerschein"];
+    let digits: &[&str] = &[
+        "null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun",
+    ];
+    let cases: &[(&str, Expect, &[&str])] = &[
+        (
+            "ja bitte",
+            Expect::YesNo,
+            &["ja", "nein", "ja bitte", "nein danke"],
+        ),
+        ("bürgerbüro", Expect::Intent, departments),
+        ("führerschein", Expect::Intent, departments),
+        ("vier zwei sieben null", Expect::Digits, digits),
+        ("guten tag", Expect::Intent, &[]),
+        ("es geht um einen reisepass", Expect::Intent, &[]),
+        ("ich möchte einen termin absagen", Expect::Intent, &[]),
+        (
+            "ich möchte mit dem standesamt sprechen",
+            Expect::Intent,
+            &[],
+        ),
+    ];
+    for (said, expect, hints) in cases {
+        let mut ear = open(&ears);
+        ear.listen(&question(*expect, &[(*DE, hints)]));
+        let audio = caller.say(said, *DE, Duration::from_millis(400)).await;
+        assert_eq!(hear(&mut ear, &audio).await.text(), *said);
     }
 }
 
@@ -580,7 +632,8 @@ async fn without_libvosk_the_error_is_clear_and_everything_else_works() {
 
     if Caller::new().is_some() {
         let voice = Voice::new(&config);
-        assert!(!voice.say("Velkommen", DA).await.unwrap().is_empty());
+        let prompt = voice.say("Velkommen", DA).await.unwrap();
+        assert!(!prompt.all().await.unwrap().is_empty());
     }
 }
 
@@ -598,7 +651,7 @@ async fn prompts_have_one_level_and_no_silence_that_nobody_asked_for() {
         ),
         ("-v en er ikke et flag, og <s> er ikke en kode", DA),
     ] {
-        let speech = caller.0.synthesise(text, language).await.unwrap();
+        let speech = caller.speak(text, language).await;
         let seconds = speech.len() as f32 / RATE as f32;
         assert!((2.0..9.0).contains(&seconds), "{text}: {seconds} s");
         let level = hotline::speech::decibels(&speech);

@@ -16,6 +16,7 @@ use super::figures::Figures;
 use super::house::House;
 use super::journal::{Entry, Journal};
 use super::line::{FRAME, FromCaller, Line, LineIn, LineOut, Pace};
+use super::patience::{Moment, Patience};
 use super::playout::{Number, Playout};
 use super::recorder::Recorder;
 use crate::dialog::{
@@ -23,7 +24,7 @@ use crate::dialog::{
     QueueState, Record, Recording, Say, Target,
 };
 use crate::pbx::{CallEvent, PbxError};
-use crate::speech::{Ear, EarEvent};
+use crate::speech::{Ear, EarEvent, Prompt};
 use crate::words::{CallId, DepartmentId, Key, Language, QueueName, TenantId};
 
 /// How long the PBX may take to close the line after it was told to end the call.
@@ -43,11 +44,18 @@ const LATE: Duration = Duration::from_millis(5);
 /// What is sent while there is nothing to say: it keeps the caller's phone and Asterisk content.
 const SILENCE: [i16; FRAME] = [0; FRAME];
 
+/// Threads that may be lost while they listen to one call before it goes by keys.
+const MOST_EARS_LOST: u32 = 3;
+/// How often a call by keys looks whether it can be listened to again.
+const LISTEN_AGAIN: Duration = Duration::from_secs(4);
+
 /// What the call's own tasks report.
 enum Result {
+    /// What is said to those who wait, in one language.
+    Reassurance(Language, String, Arc<[i16]>),
     Made(
         Number,
-        std::result::Result<Arc<[i16]>, crate::speech::SpeechError>,
+        std::result::Result<Prompt, Arc<crate::speech::SpeechError>>,
     ),
     Done(u32, Done),
     Transferred(std::result::Result<(), PbxError>),
@@ -122,6 +130,7 @@ impl Task {
             pace,
             start: Instant::now(),
             began: house.clock.now(),
+            patience: Patience::new(&house.limits),
             house,
             results,
             playout: Playout::default(),
@@ -131,6 +140,12 @@ impl Task {
             language: None,
             answering: None,
             so_far: Heard::default(),
+            reassurances: BTreeMap::new(),
+            listening: None,
+            speaking: false,
+            words_owed: None,
+            ears_lost: 0,
+            listen_again: None,
             orders: 0,
             phase: Phase::Talking,
             line_is_up: true,
@@ -185,6 +200,20 @@ struct Call {
     answering: Option<Instant>,
     /// The caller's words so far, as the dialog was told last.
     so_far: Heard,
+    /// When a caller who waits is told so.
+    patience: Patience,
+    /// What they are told, made ahead.
+    reassurances: BTreeMap<Language, (String, Arc<[i16]>)>,
+    /// What the ear listens for.
+    listening: Option<Listen>,
+    /// Whether the caller is in a turn.
+    speaking: bool,
+    /// Since when the words of a turn that is over are owed.
+    words_owed: Option<Instant>,
+    /// Threads that were lost while they listened.
+    ears_lost: u32,
+    /// When a call by keys looks next whether it can be listened to.
+    listen_again: Option<Instant>,
     /// Orders made so far: with the call id, the name of an order.
     orders: u32,
     phase: Phase,
@@ -215,7 +244,9 @@ impl Call {
         let mut clock = Clock::start();
         let mut pbx_tells = true;
         self.tell(Event::Facts(self.facts.clone())).await;
+        self.make_reassurances();
         if self.ear.is_none() {
+            self.listen_again = Some(Instant::now() + LISTEN_AGAIN);
             self.tell(Event::SpeechUnavailable).await;
         }
         self.tell(Event::Answered).await;
@@ -274,11 +305,13 @@ impl Call {
     /// Sends one frame and does what waited for the end of speech.
     async fn tick(&mut self) {
         let was_busy = self.playout.is_busy();
+        let aside = self.playout.is_aside();
         let frame = self.playout.frame();
         if let Some(ear) = &self.ear {
             ear.played(frame.as_ref());
         }
         if frame.is_some()
+            && !aside
             && let Some(turn_ended) = self.answering.take()
         {
             self.figures
@@ -291,6 +324,7 @@ impl Call {
         {
             self.figures.lost_frames.inc();
         }
+        self.mind_the_wait(frame.is_some(), aside).await;
         // A phone that sends nothing is silent: time goes on for the recording.
         let nothing_comes = self.heard_at.elapsed() > GAP;
         if nothing_comes
@@ -306,7 +340,7 @@ impl Call {
             self.tell(Event::Said).await;
             self.said_over().await;
         }
-        if !self.playout.is_busy() {
+        if !self.playout.is_busy() && !self.playout.is_aside() {
             self.proceed().await;
         }
     }
@@ -339,6 +373,7 @@ impl Call {
     async fn heard(&mut self, heard: Option<EarEvent>) {
         match heard {
             Some(EarEvent::SpeechStarted) => {
+                self.speaking = true;
                 if self.playout.is_busy() {
                     if !self.playout.is_interruptible() {
                         self.speaking_over = true;
@@ -347,6 +382,8 @@ impl Call {
                     // Whether it was speech is known when its words are.
                     self.playout.hold();
                     self.figures.barge_ins.inc();
+                } else {
+                    self.playout.hush();
                 }
                 self.tell(Event::Speech).await;
             }
@@ -355,28 +392,147 @@ impl Call {
                 self.tell(Event::Partial(heard)).await;
             }
             Some(EarEvent::TurnEnded) => {
+                self.speaking = false;
                 self.speaking_over = false;
                 self.answering = Some(Instant::now());
+                self.words_owed = self.answering;
             }
             Some(EarEvent::Heard(heard)) if self.playout.is_busy() => {
+                self.words_owed = None;
                 self.heard_over(heard).await;
             }
             Some(EarEvent::Heard(heard)) => {
+                self.words_owed = None;
                 self.tell(Event::Heard(heard)).await;
             }
-            Some(EarEvent::Paused) => {}
+            Some(EarEvent::Paused) => self.speaking = false,
+            Some(EarEvent::Degraded(degraded)) => self.note(Entry::Degraded(degraded)),
+            Some(EarEvent::Lost(reason)) => self.open_another_ear(reason).await,
             Some(EarEvent::Unavailable(error)) => {
                 tracing::warn!(call = %self.call, "speech is not available: {error}");
-                self.ear = None;
-                self.playout.go_on();
-                self.tell(Event::SpeechUnavailable).await;
+                self.go_by_keys().await;
             }
-            None => {
-                self.ear = None;
-                self.playout.go_on();
-                self.tell(Event::SpeechUnavailable).await;
-            }
+            None => self.go_by_keys().await,
         }
+    }
+
+    async fn go_by_keys(&mut self) {
+        self.ear = None;
+        self.playout.go_on();
+        self.speaking = false;
+        self.words_owed = None;
+        self.listen_again = Some(Instant::now() + LISTEN_AGAIN);
+        self.tell(Event::SpeechUnavailable).await;
+    }
+
+    /// Has another thread listen in place of one that was lost. What the caller was saying is lost
+    /// with it, so they are asked again.
+    async fn open_another_ear(&mut self, reason: String) {
+        self.ears_lost += 1;
+        let was_heard = self.speaking || self.words_owed.is_some();
+        self.ear = None;
+        self.note(Entry::EarLost { reason });
+        let opened = match &self.house.ears {
+            Some(ears) if self.ears_lost <= MOST_EARS_LOST => ears.open(self.call).ok(),
+            Some(_) | None => None,
+        };
+        let Some(ear) = opened else {
+            return self.go_by_keys().await;
+        };
+        if let Some(listen) = &self.listening {
+            ear.know(self.playbook.phrases());
+            ear.listen(listen);
+        }
+        self.ear = Some(ear);
+        self.speaking = false;
+        self.words_owed = None;
+        if was_heard {
+            self.tell(Event::Heard(Heard::default())).await;
+        }
+    }
+
+    /// Looks whether a call by keys can be listened to again.
+    async fn listen_again(&mut self) {
+        if self.listen_again.is_none_or(|at| Instant::now() < at) || self.phase != Phase::Talking {
+            return;
+        }
+        self.listen_again = Some(Instant::now() + LISTEN_AGAIN);
+        let Some(ears) = &self.house.ears else {
+            self.listen_again = None;
+            return;
+        };
+        let languages = &self.playbook.shelf.tenant.languages;
+        if self.ears_lost <= MOST_EARS_LOST
+            && ears.are_able(languages)
+            && let Ok(ear) = ears.open(self.call)
+        {
+            self.ear = Some(ear);
+            self.listening = None;
+            self.listen_again = None;
+            self.tell(Event::SpeechAvailable).await;
+        }
+    }
+
+    /// Has what is said to those who wait made before it is needed.
+    fn make_reassurances(&self) {
+        for language in self.playbook.shelf.tenant.languages.clone() {
+            let Some(text) = self.playbook.one_moment(language) else {
+                continue;
+            };
+            let (voice, results) = (self.house.voice.clone(), self.results.clone());
+            self.house.scope.spawn(async move {
+                let made = match voice.say(&text, language).await {
+                    Ok(prompt) => prompt.all().await,
+                    Err(fault) => Err(fault),
+                };
+                if let Ok(samples) = made {
+                    let _ = results
+                        .send(Result::Reassurance(language, text, samples))
+                        .await;
+                }
+            });
+        }
+    }
+
+    /// Tells a caller who waits for us, and has heard nothing for a while, that it takes a moment.
+    async fn mind_the_wait(&mut self, plays: bool, aside: bool) {
+        let now = Instant::now();
+        let under_way = self.words_owed.is_some()
+            || self.playout.is_busy()
+            || self.dialog.awaits_service()
+            || self.record_into.is_some();
+        let moment = if aside {
+            Moment::Aside
+        } else if plays {
+            Moment::Ours
+        } else if self.phase == Phase::Talking
+            && self.recorder.is_none()
+            && !self.speaking
+            && under_way
+        {
+            Moment::UnderWay
+        } else {
+            Moment::Theirs
+        };
+        if self.patience.is_over(moment, now) {
+            self.tell(Event::Waiting).await;
+        }
+        let late = |since: Instant| now.saturating_duration_since(since) > self.house.limits.words;
+        if self.words_owed.is_some_and(late) {
+            tracing::warn!(call = %self.call, "the words of a turn did not come in time");
+            self.go_by_keys().await;
+        }
+        self.listen_again().await;
+    }
+
+    fn reassure(&mut self, say: &Say) {
+        let made = self.reassurances.get(&say.language);
+        let samples = made.filter(|(text, _)| *text == say.text).map_or_else(
+            || self.house.hold_on.clone(),
+            |(_, samples)| samples.clone(),
+        );
+        self.figures.one_moments.inc();
+        self.playout.aside(samples);
     }
 
     /// Takes what was said over something of ours: it goes on when that was nothing, and is over
@@ -465,13 +621,16 @@ impl Call {
 
     async fn finished(&mut self, result: Result) {
         match result {
-            Result::Made(number, Ok(samples)) => {
+            Result::Reassurance(language, text, samples) => {
+                self.reassurances.insert(language, (text, samples));
+            }
+            Result::Made(number, Ok(prompt)) => {
                 self.mute = 0;
-                self.playout.made(number, samples);
+                self.playout.made(number, prompt);
             }
             Result::Made(number, Err(error)) => {
                 tracing::error!(call = %self.call, "a prompt could not be spoken: {error}");
-                self.playout.made(number, Arc::from([]));
+                self.playout.made(number, Prompt::whole(Arc::from([])));
                 self.mute += 1;
                 // A bot that cannot speak is worse than none.
                 let mute = self.house.voice.fault().is_some() || self.mute >= MUTE;
@@ -544,7 +703,7 @@ impl Call {
             self.journal.write(now, Entry::Command(command.clone()));
             self.obey(command);
         }
-        if !self.playout.is_busy() {
+        if !self.playout.is_busy() && !self.playout.is_aside() {
             self.proceed().await;
         }
     }
@@ -552,14 +711,18 @@ impl Call {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Say(say) => self.say(say),
+            Command::Reassure(say) => self.reassure(&say),
             Command::Hush => self.playout.hush(),
-            Command::Listen(listen) => self.listen(&listen),
+            Command::Listen(listen) => self.listen(listen),
             Command::Enough => {
                 if let Some(ear) = &self.ear {
                     ear.enough(std::mem::take(&mut self.so_far));
                 }
             }
             Command::Deafen => {
+                self.listening = None;
+                self.speaking = false;
+                self.words_owed = None;
                 if let Some(ear) = &self.ear {
                     ear.deafen();
                 }
@@ -581,21 +744,27 @@ impl Call {
             barge_in,
         } = say;
         self.language = Some(language);
-        let number = self.playout.expect(barge_in);
+        let (unwanted, number) = self.playout.expect(barge_in);
         let (voice, results) = (self.house.voice.clone(), self.results.clone());
         self.house.scope.spawn(async move {
-            let made = voice.say(&text, language).await;
+            let made = tokio::select! {
+                made = voice.say(&text, language) => made,
+                // Hushed before there was anything to be heard.
+                () = unwanted.cancelled() => return,
+            };
             let _ = results.send(Result::Made(number, made)).await;
         });
     }
 
-    fn listen(&mut self, listen: &Listen) {
+    fn listen(&mut self, listen: Listen) {
         // A question may come without words of its own: its silence begins at once.
         self.owes_said = true;
         self.said_over = None;
         if let Some(ear) = &self.ear {
-            ear.listen(listen);
+            ear.know(self.playbook.phrases());
+            ear.listen(&listen);
         }
+        self.listening = Some(listen);
     }
 
     fn order(&mut self, order: Order) {
@@ -617,7 +786,8 @@ impl Call {
         match self.then.pop_front() {
             None => {}
             Some(Then::Record(record)) => {
-                self.playout.push(self.house.beep.clone(), false);
+                let beep = Prompt::whole(self.house.beep.clone());
+                self.playout.push(beep, false);
                 self.record_into = Some(record.language);
                 self.recorder = Some(Recorder::new(record.max, record.silence));
             }

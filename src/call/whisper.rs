@@ -56,11 +56,9 @@ impl Whispering {
     }
 
     async fn spoken(&self, text: &str, language: Language, path: PathBuf) -> Result<(), String> {
-        let audio = self
-            .voice
-            .say(text, language)
-            .await
-            .map_err(|error| error.to_string())?;
+        let prompt = self.voice.say(text, language).await;
+        let prompt = prompt.map_err(|error| error.to_string())?;
+        let audio = prompt.all().await.map_err(|error| error.to_string())?;
         let folder = self.folder.clone();
         let written = tokio::task::spawn_blocking(move || {
             sweep(&folder);

@@ -259,9 +259,8 @@ impl Stage<'_> {
     /// Tells the language of words: by the words themselves, else the call's.
     fn language_of(&self, words: &str) -> Language {
         let spoken = &self.playbook.shelf.tenant.languages;
-        language_of(words)
+        language_of(words, spoken)
             .map(|(language, _)| language)
-            .filter(|language| spoken.contains(language))
             .unwrap_or_else(|| self.rehearsal.dialog().language())
     }
 

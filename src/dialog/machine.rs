@@ -1,6 +1,7 @@
 //! The dialog itself: runs a flow's program between events and says what is to be done.
 
 mod asking;
+mod language;
 mod moving;
 mod running;
 mod saying;
@@ -42,6 +43,8 @@ pub struct Dialog {
     playbook: Arc<Playbook>,
     caller: Caller,
     language: Language,
+    /// Whether the language was known before the call.
+    language_given: bool,
     speech: bool,
     facts: Facts,
     slots: BTreeMap<String, SlotValue>,
@@ -87,6 +90,7 @@ impl Dialog {
         let first = flow.unwrap_or_else(|| playbook.shelf.tenant.flow.clone());
         Self {
             language: playbook.first_language(),
+            language_given: false,
             playbook,
             caller,
             speech: true,
@@ -115,6 +119,7 @@ impl Dialog {
     pub fn with_language(mut self, language: Language) -> Self {
         if self.playbook.shelf.tenant.languages.contains(&language) {
             self.language = language;
+            self.language_given = true;
         }
         self
     }
@@ -147,6 +152,11 @@ impl Dialog {
         self.slots.get(name)
     }
 
+    /// Tells whether a service is at work for the caller.
+    pub fn awaits_service(&self) -> bool {
+        matches!(self.waiting, Waiting::Order { .. })
+    }
+
     /// Tells whether nothing more is to come.
     pub fn is_over(&self) -> bool {
         matches!(self.waiting, Waiting::Over)
@@ -171,7 +181,9 @@ impl Dialog {
             Event::Recorded(recording) => self.recorded(&recording, now),
             Event::Done(done) => self.done(done, now),
             Event::TransferFailed { reason } => self.transfer_failed(&reason),
+            Event::Waiting => self.reassure(),
             Event::SpeechUnavailable => self.speech_unavailable(now),
+            Event::SpeechAvailable => self.speech = true,
             Event::Time => self.time(now),
             Event::HungUp => self.over(),
         }
@@ -184,6 +196,7 @@ impl Dialog {
         };
         let flow = flow.clone();
         match self.enter(&flow) {
+            Ok(()) if self.asks_language() => self.ask_language(now),
             Ok(()) => self.run(now),
             Err(fault) => self.fault(fault),
         }
@@ -239,6 +252,7 @@ impl Dialog {
     }
 
     fn heard(&mut self, heard: &Heard, now: Timestamp) {
+        let heard = &self.in_heard_languages(heard);
         let Waiting::Question(question) = &mut self.waiting else {
             return;
         };

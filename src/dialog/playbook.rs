@@ -28,7 +28,11 @@ pub struct Playbook {
     pub(super) vocabulary: Vocabulary,
     pub(super) environment: Environment<'static>,
     openings: BTreeMap<DepartmentId, Opening>,
+    phrases: Arc<Phrases>,
 }
+
+/// Names, synonyms and topics per language.
+pub type Phrases = BTreeMap<Language, Arc<[String]>>;
 
 /// Why a shelf cannot be played; a checked one always can.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +91,11 @@ impl Playbook {
             .map(|(name, flow)| (name.clone(), Arc::new(Program::new(flow))))
             .collect();
         let vocabulary = Vocabulary::new(&intents(&shelf));
+        let phrases = tenant
+            .languages
+            .iter()
+            .map(|language| (*language, vocabulary.hints(*language).into()))
+            .collect();
         let environment = scope::environment();
         Ok(Self {
             zone,
@@ -94,8 +103,18 @@ impl Playbook {
             vocabulary,
             environment,
             openings,
+            phrases: Arc::new(phrases),
             shelf,
         })
+    }
+
+    /// Returns what a caller is told who has to wait; none where the phrase is empty or wrong.
+    pub fn one_moment(&self, language: Language) -> Option<String> {
+        let phrase = scope::text_in(&self.shelf.phrases.one_moment, language);
+        let values = minijinja::context! { language => language.code() };
+        let text = self.environment.render_str(phrase, values).ok()?;
+        let text = text.trim();
+        (!text.is_empty()).then(|| text.to_owned())
     }
 
     /// Returns a department of the tenant.
@@ -131,9 +150,9 @@ impl Playbook {
         name.cloned().unwrap_or_else(|| id.to_string())
     }
 
-    /// Returns what recognisers may expect, likeliest first.
-    pub fn hints(&self, language: Language) -> Vec<String> {
-        self.vocabulary.hints(language)
+    /// Returns what callers may ask for in each language, for recognisers that hear nothing else.
+    pub fn phrases(&self) -> &Arc<Phrases> {
+        &self.phrases
     }
 
     /// Tells which of the tenant's intents words come to.

@@ -15,7 +15,8 @@ use super::place::Source;
 use super::read::{self, Document};
 use super::story::Story;
 use super::{Flow, Intent, Phrases, Tenant};
-use crate::words::{FlowName, IntentName, PhoneNumber, TenantId};
+use crate::language::{self, Tongue};
+use crate::words::{FlowName, IntentName, Language, PhoneNumber, TenantId};
 
 /// Everything a call needs of one tenant, checked.
 #[derive(Clone, Debug)]
@@ -29,6 +30,9 @@ pub struct Shelf {
     /// What a caller can want beside departments: the common ones with the tenant's words added.
     pub intents: BTreeMap<IntentName, Intent>,
 }
+
+/// What the intent to speak a language is called, with the language's code after it.
+pub const LANGUAGE_INTENT: &str = "language_";
 
 /// The shelves of all tenants.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +53,8 @@ type File = (String, String);
 
 /// The common folder's name; no tenant can have it.
 const COMMON: &str = "common";
+/// The name of the folder with languages; no tenant can have it.
+const LANGUAGES: &str = "languages";
 
 impl Library {
     /// Reads and checks a folder of flows. A library comes back when there are no errors; there
@@ -79,8 +85,16 @@ impl Library {
         for (file, text) in files {
             shelves.take(Source::new(file.as_str(), text.as_str()), &mut findings);
         }
+        let tongues = shelves
+            .tongues
+            .iter()
+            .map(|document| document.value.clone());
+        let tongues: Vec<Tongue> = tongues.collect();
         let library = shelves.build(&mut findings);
         let library = library.filter(|_| !findings.iter().any(Finding::is_error));
+        if library.is_some() {
+            language::learn(tongues);
+        }
         (library, findings)
     }
 
@@ -202,6 +216,7 @@ struct Folders {
     stories: BTreeMap<String, Vec<Stories>>,
     intents: Option<Document<Intents>>,
     phrases: Option<Document<Phrases>>,
+    tongues: Vec<Document<Tongue>>,
     broken: bool,
 }
 
@@ -237,6 +252,7 @@ impl Folders {
                 }
             }
             (COMMON, "intents.yaml") => self.intents = read::read(source, findings),
+            (LANGUAGES, _) => self.tongues.extend(read::read(source, findings)),
             (COMMON, "phrases.yaml") => self.phrases = read::read(source, findings),
             (folder, "tenant.yaml") => {
                 if let Some(document) = read::read(source, findings) {
@@ -255,6 +271,33 @@ impl Folders {
         self.broken |= findings.len() > before;
     }
 
+    /// Returns the intent by which callers ask for a language: `language_de`.
+    fn asked_for(&self, language: Language) -> (IntentName, Intent) {
+        let read = self
+            .tongues
+            .iter()
+            .find(|read| read.value.language == language);
+        let built_in = language::tongue(language);
+        let tongue = read.map_or(&*built_in, |document| &document.value);
+        let mut intent = Intent {
+            name: tongue.name.clone(),
+            ..Intent::default()
+        };
+        for (in_language, asked) in &tongue.asked_for {
+            for phrase in asked {
+                // A name may be said amid anything; a sentence is one example of many.
+                let short = phrase.split_whitespace().count() <= 2;
+                let list = if short {
+                    &mut intent.words
+                } else {
+                    &mut intent.examples
+                };
+                list.entry(*in_language).or_default().push(phrase.clone());
+            }
+        }
+        (IntentName(format!("{LANGUAGE_INTENT}{language}")), intent)
+    }
+
     /// Checks everything and puts it on shelves.
     fn build(self, findings: &mut Vec<Finding>) -> Option<Library> {
         check::check(
@@ -264,6 +307,7 @@ impl Folders {
                 stories: &self.stories,
                 intents: self.intents.as_ref(),
                 phrases: self.phrases.as_ref(),
+                tongues: &self.tongues,
                 broken: self.broken,
                 common: COMMON,
             },
@@ -288,6 +332,10 @@ impl Folders {
             }
             let tenant = &tenant.value;
             let mut intents = intents.clone();
+            for language in &tenant.languages {
+                let (name, intent) = self.asked_for(*language);
+                intents.entry(name).or_default().add(&intent);
+            }
             for (name, intent) in &tenant.intents {
                 intents.entry(name.clone()).or_default().add(intent);
             }

@@ -16,7 +16,7 @@ mod variable;
 
 pub use document::*;
 pub use finding::{Finding, Severity, did_you_mean, report};
-pub use library::{Library, Shelf, Stories};
+pub use library::{LANGUAGE_INTENT, Library, Shelf, Stories};
 pub use phrases::Phrases;
 pub use schema::schemas;
 pub use tenant::*;

@@ -9,15 +9,17 @@ use schemars::generate::SchemaSettings;
 use super::library::Intents;
 use super::story::Story;
 use super::{Flow, Phrases, Tenant};
+use crate::language::Tongue;
 
 /// Returns each schema with its file's name under `flows/schema/`.
-pub fn schemas() -> [(&'static str, Schema); 5] {
+pub fn schemas() -> [(&'static str, Schema); 6] {
     [
         ("flow.json", schema::<Flow>("A flow of Hotline")),
         (
             "intents.json",
             schema::<Intents>("What callers can want, for Hotline"),
         ),
+        ("language.json", schema::<Tongue>("A language of Hotline")),
         (
             "phrases.json",
             schema::<Phrases>("What Hotline says by itself"),

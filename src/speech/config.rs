@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::recognisers::Engine;
-use super::turn;
+use super::{Limits, synthesisers, turn};
 use crate::words::Language;
 
 /// The `speech` section of the configuration.
@@ -23,12 +23,10 @@ pub struct Config {
     pub max_streams: Option<usize>,
     /// When a turn begins and ends.
     pub turn: turn::Settings,
-    /// The program `espeak-ng`; when empty, HOTLINE_ESPEAK and the PATH are looked at.
-    pub espeak: Option<PathBuf>,
-    /// The espeak-ng voice of each language.
-    pub voices: BTreeMap<Language, String>,
-    /// How fast to speak, in words per minute (80 to 450).
-    pub words_per_minute: u16,
+    /// How long each stage may take before the next best thing is done.
+    pub limits: Limits,
+    /// The voices of each language in order of preference: the next one speaks when one fails.
+    pub voices: BTreeMap<Language, Vec<synthesisers::Engine>>,
     /// The folder for prompts made once and kept; when empty, a folder in the user's cache.
     pub cache: Option<PathBuf>,
     /// The most that the prompt cache may hold on disk, in MB; the oldest go first.
@@ -46,11 +44,10 @@ impl Default for Config {
             threads: 0,
             max_streams: None,
             turn: turn::Settings::default(),
-            espeak: None,
+            limits: Limits::default(),
             voices: [(Language::DA, "da"), (Language::EN, "en-gb")]
-                .map(|(language, voice)| (language, voice.to_owned()))
+                .map(|(language, voice)| (language, vec![synthesisers::Engine::espeak(voice)]))
                 .into(),
-            words_per_minute: 160,
             cache: None,
             cache_megabytes: 512,
             memory_megabytes: 64,

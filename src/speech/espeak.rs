@@ -1,40 +1,61 @@
 //! The synthesiser that is always there: espeak-ng, run as a process per prompt. A process keeps
 //! its licence and its faults apart from ours.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::Command;
-use tokio::sync::Semaphore;
+use tokio::process::{Child, ChildStdout, Command};
 
-use super::{Config, SpeechError, Synthesiser, level, wav};
+use super::pcm::Reader;
+use super::{Speech, SpeechError, Synthesiser};
 use crate::words::Language;
 
-/// How long a prompt may take to make. A sentence takes about 30 ms.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// The most of its audio that is read at once, in bytes: a quarter of a second.
+const PIECE: usize = 12_000;
 
-/// The longest text of one prompt, in characters: about five minutes of speech.
-const LONGEST_TEXT: usize = 4000;
+/// The most of its complaints that is quoted, in bytes.
+const COMPLAINT: u64 = 2000;
 
-/// The most audio taken from the engine, in bytes: ten minutes.
-const LARGEST: u64 = 30_000_000;
+/// What can be set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Its voice; `espeak-ng --voices` lists them.
+    pub voice: String,
+    /// How fast to speak, in words per minute (80 to 450).
+    #[serde(default = "words_per_minute")]
+    pub words_per_minute: u16,
+    /// The program; when empty, HOTLINE_ESPEAK and the PATH are looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<PathBuf>,
+}
 
-/// The level of all prompts, in dBFS: loud and clear on a telephone without being a shout.
-const LEVEL: f32 = -20.0;
+fn words_per_minute() -> u16 {
+    160
+}
 
-/// espeak-ng, found and ready to be run.
+impl Settings {
+    /// Makes the settings of a voice with all else as usual.
+    pub fn new(voice: &str) -> Self {
+        Self {
+            voice: voice.to_owned(),
+            words_per_minute: words_per_minute(),
+            program: None,
+        }
+    }
+}
+
+/// espeak-ng with one of its voices, found and ready to be run.
 #[derive(Debug)]
 pub struct Espeak {
     program: PathBuf,
-    voices: BTreeMap<Language, String>,
-    words_per_minute: u16,
-    deadline: Duration,
-    seats: Arc<Semaphore>,
+    settings: Settings,
+    language: Language,
+    name: String,
 }
 
 impl Espeak {
@@ -42,15 +63,12 @@ impl Espeak {
     ///
     /// # Errors
     /// When it is in none of these places; the error tells where it was looked for.
-    pub fn find(config: &Config) -> Result<Self, SpeechError> {
-        let program = find(config.espeak.as_deref())?;
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    pub fn open(settings: &Settings, language: Language) -> Result<Self, SpeechError> {
         Ok(Self {
-            program,
-            voices: config.voices.clone(),
-            words_per_minute: config.words_per_minute.clamp(80, 450),
-            deadline: DEADLINE,
-            seats: Arc::new(Semaphore::new(cores)),
+            program: find(settings.program.as_deref())?,
+            name: format!("espeak-ng {} {}", settings.voice, settings.words_per_minute),
+            settings: settings.clone(),
+            language,
         })
     }
 
@@ -58,21 +76,33 @@ impl Espeak {
     pub fn program(&self) -> &Path {
         &self.program
     }
+}
 
-    async fn run(&self, text: &str, voice: &str) -> Result<Vec<u8>, SpeechError> {
+#[async_trait]
+impl Synthesiser for Espeak {
+    fn language(&self) -> Language {
+        self.language
+    }
+
+    fn voice(&self) -> &str {
+        &self.name
+    }
+
+    fn knows_markup(&self) -> bool {
+        true
+    }
+
+    async fn speak(&self, text: &str) -> Result<Box<dyn Speech>, SpeechError> {
         let broken = |reason: String| SpeechError::Synthesiser {
             engine: self.program.display().to_string(),
             reason,
         };
+        // Markup begins with this, and nothing else does.
+        let is_markup = text.starts_with("<speak");
+        let speed = self.settings.words_per_minute.clamp(80, 450).to_string();
         let mut child = Command::new(&self.program)
-            .args([
-                "-b",
-                "1",
-                "-v",
-                voice,
-                "-s",
-                &self.words_per_minute.to_string(),
-            ])
+            .args(["-b", "1", "-v", &self.settings.voice, "-s", &speed])
+            .args(is_markup.then_some("-m"))
             .args(["--stdin", "--stdout"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -80,73 +110,80 @@ impl Espeak {
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| broken(format!("it cannot be started: {error}")))?;
-        let (stdin, stdout, stderr) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(mut stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
+        let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(broken("it has no standard streams".to_owned()));
         };
-        let write = async {
-            // A program that ends without reading shows in its exit status.
-            let _ = stdin.write_all(text.as_bytes()).await;
-            let _ = stdin.shutdown().await;
-            drop(stdin);
-        };
-        let (mut audio, mut complaint) = (Vec::new(), Vec::new());
-        let (mut stdout, mut stderr) = (stdout.take(LARGEST), stderr.take(2000));
-        let (_, read, _) = tokio::join!(
-            write,
-            stdout.read_to_end(&mut audio),
-            stderr.read_to_end(&mut complaint),
-        );
-        read.map_err(|error| broken(format!("its audio cannot be read: {error}")))?;
-        drop((stdout, stderr));
-        let status = child
-            .wait()
-            .await
-            .map_err(|error| broken(error.to_string()))?;
-        if !status.success() {
-            let complaint = String::from_utf8_lossy(&complaint);
-            return Err(broken(format!("{status}: {}", complaint.trim())));
+        // The text is shorter than a pipe is long. A program that ends without reading shows in
+        // its exit status.
+        let _ = stdin.write_all(without_phonemes(text).as_bytes()).await;
+        drop(stdin);
+        Ok(Box::new(Process {
+            called: self.program.display().to_string(),
+            child,
+            stdout,
+            reader: Reader::wav(),
+            over: false,
+        }))
+    }
+}
+
+/// Opens up the brackets by which espeak-ng would read phonemes instead of words.
+fn without_phonemes(text: &str) -> String {
+    text.replace("[[", "[ [").replace("]]", "] ]")
+}
+
+/// One prompt that is being spoken; dropping it ends the process.
+struct Process {
+    called: String,
+    child: Child,
+    stdout: ChildStdout,
+    reader: Reader,
+    over: bool,
+}
+
+impl Process {
+    fn broken(&self, reason: String) -> SpeechError {
+        SpeechError::Synthesiser {
+            engine: self.called.clone(),
+            reason,
         }
-        Ok(audio)
+    }
+
+    /// Waits for the program's end, and says what it complained of when that was not a good one.
+    async fn end(&mut self) -> Result<(), SpeechError> {
+        let mut complaint = Vec::new();
+        if let Some(stderr) = self.child.stderr.take() {
+            // What cannot be read is not quoted.
+            let _ = stderr.take(COMPLAINT).read_to_end(&mut complaint).await;
+        }
+        let status = self.child.wait().await;
+        let status = status.map_err(|error| self.broken(error.to_string()))?;
+        if status.success() {
+            return Ok(());
+        }
+        let complaint = String::from_utf8_lossy(&complaint);
+        Err(self.broken(format!("{status}: {}", complaint.trim())))
     }
 }
 
 #[async_trait]
-impl Synthesiser for Espeak {
-    fn voice(&self, language: Language) -> Option<String> {
-        let voice = self.voices.get(&language)?;
-        Some(format!("espeak-ng {voice} {}", self.words_per_minute))
-    }
-
-    async fn synthesise(&self, text: &str, language: Language) -> Result<Vec<i16>, SpeechError> {
-        let voice = self
-            .voices
-            .get(&language)
-            .ok_or(SpeechError::NoVoice { language })?;
-        let text = speakable(text)?;
-        let engine = || self.program.display().to_string();
-        let bytes = tokio::time::timeout(self.deadline, async {
-            // The semaphore is never closed, and without a seat it works as well, only slower.
-            let _seat = self.seats.acquire().await;
-            self.run(&text, voice).await
-        })
-        .await
-        .map_err(|_| SpeechError::TooSlow {
-            engine: engine(),
-            deadline: self.deadline,
-        })??;
-        tokio::task::spawn_blocking(move || {
-            let mut samples = wav::decode(&with_true_length(bytes))?;
-            level::normalise(&mut samples, LEVEL);
-            Ok(samples)
-        })
-        .await
-        .unwrap_or_else(|_| Err("its audio cannot be converted".to_owned()))
-        .map_err(|reason| SpeechError::Synthesiser {
-            engine: engine(),
-            reason,
-        })
+impl Speech for Process {
+    async fn next(&mut self) -> Result<Option<Vec<i16>>, SpeechError> {
+        if self.over {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; PIECE];
+        let read = self.stdout.read(&mut bytes).await;
+        let count =
+            read.map_err(|error| self.broken(format!("its audio cannot be read: {error}")))?;
+        if count > 0 {
+            let samples = self.reader.push(&bytes[..count]);
+            return samples.map(Some).map_err(|reason| self.broken(reason));
+        }
+        self.over = true;
+        self.end().await?;
+        let rest = self.reader.finish();
+        rest.map(Some).map_err(|reason| self.broken(reason))
     }
 }
 
@@ -156,7 +193,7 @@ fn find(configured: Option<&Path>) -> Result<PathBuf, SpeechError> {
         return if named.is_file() {
             Ok(named)
         } else {
-            Err(SpeechError::NoSynthesiser {
+            Err(SpeechError::NoEspeak {
                 looked: vec![named.display().to_string()],
             })
         };
@@ -165,43 +202,9 @@ fn find(configured: Option<&Path>) -> Result<PathBuf, SpeechError> {
     std::env::split_paths(&path)
         .map(|folder| folder.join("espeak-ng"))
         .find(|program| program.is_file())
-        .ok_or_else(|| SpeechError::NoSynthesiser {
+        .ok_or_else(|| SpeechError::NoEspeak {
             looked: vec!["espeak-ng in the PATH".to_owned()],
         })
-}
-
-/// Makes a text safe to be spoken: control characters become spaces, and the brackets by which
-/// espeak-ng would read phonemes instead of words are opened up.
-fn speakable(text: &str) -> Result<String, SpeechError> {
-    let cleaned: String = text
-        .chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .collect();
-    let cleaned = cleaned.replace("[[", "[ [").replace("]]", "] ]");
-    let refused = |reason| SpeechError::Unspeakable {
-        text: cleaned.chars().take(40).collect(),
-        reason,
-    };
-    if !cleaned.chars().any(char::is_alphanumeric) {
-        return Err(refused("it holds no words; leave the prompt out instead"));
-    }
-    if cleaned.chars().nth(LONGEST_TEXT).is_some() {
-        return Err(refused(
-            "it is longer than 4000 characters; split the prompt",
-        ));
-    }
-    Ok(cleaned)
-}
-
-/// Puts the true length into a WAV header that was written before the length was known.
-fn with_true_length(mut bytes: Vec<u8>) -> Vec<u8> {
-    if bytes.len() >= 44 && bytes.get(36..40) == Some(b"data".as_slice()) {
-        let data = (bytes.len() as u32 - 44) & !1;
-        bytes.truncate(44 + data as usize);
-        bytes[4..8].copy_from_slice(&(data + 36).to_le_bytes());
-        bytes[40..44].copy_from_slice(&data.to_le_bytes());
-    }
-    bytes
 }
 
 #[cfg(test)]
@@ -209,46 +212,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_and_phoneme_brackets_are_not_obeyed() {
-        assert_eq!(
-            speakable("Hej\u{0}\r\n[[h@l'oU]]").unwrap(),
-            "Hej   [ [h@l'oU] ]"
-        );
-    }
-
-    #[test]
-    fn a_text_without_words_is_refused_in_words() {
-        let error = speakable("\u{7} ...").unwrap_err();
-        insta::assert_snapshot!(
-            error,
-            @r#"the text "  ..." cannot be spoken: it holds no words; leave the prompt out instead"#
-        );
-    }
-
-    #[test]
-    fn a_text_without_end_is_refused() {
-        assert!(speakable(&"a".repeat(LONGEST_TEXT)).is_ok());
-        assert!(speakable(&"a".repeat(LONGEST_TEXT + 1)).is_err());
+    fn phoneme_brackets_are_not_obeyed() {
+        assert_eq!(without_phonemes("Hej [[h@l'oU]]"), "Hej [ [h@l'oU] ]");
     }
 
     #[test]
     fn a_missing_program_is_named() {
-        let config = Config {
-            espeak: Some("/nowhere/espeak-ng".into()),
-            ..Config::default()
+        let settings = Settings {
+            program: Some("/nowhere/espeak-ng".into()),
+            ..Settings::new("da")
         };
         insta::assert_snapshot!(
-            Espeak::find(&config).unwrap_err(),
-            @"espeak-ng was not found, so only recorded prompts can be played; looked for /nowhere/espeak-ng; install it (`apt-get install espeak-ng`) or name the program in speech.espeak or HOTLINE_ESPEAK"
+            Espeak::open(&settings, Language::DA).unwrap_err(),
+            @"espeak-ng was not found; looked for /nowhere/espeak-ng; install it (`apt-get install espeak-ng`) or name the program by `program` beside `engine: espeak` in speech.voices, or by HOTLINE_ESPEAK"
         );
-    }
-
-    #[test]
-    fn a_header_written_too_early_gets_its_true_length() {
-        let mut bytes = wav::encode(&[1, 2, 3]);
-        bytes[40..44].copy_from_slice(&0x7fff_f000_u32.to_le_bytes());
-        assert!(wav::decode(&bytes).is_err());
-        assert_eq!(wav::decode(&with_true_length(bytes)), Ok(vec![1, 2, 3]));
     }
 
     fn fake(folder: &Path, script: &str) -> Espeak {
@@ -256,31 +233,29 @@ mod tests {
         let program = folder.join("espeak-ng");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        Espeak::find(&Config {
-            espeak: Some(program),
-            ..Config::default()
-        })
-        .unwrap()
+        let settings = Settings {
+            program: Some(program),
+            ..Settings::new("da")
+        };
+        Espeak::open(&settings, Language::DA).unwrap()
     }
 
-    #[tokio::test]
-    async fn an_engine_that_hangs_is_given_up() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut engine = fake(folder.path(), "exec sleep 60");
-        engine.deadline = Duration::from_millis(50);
-        let error = engine.synthesise("Hej", Language::DA).await.unwrap_err();
-        assert!(matches!(error, SpeechError::TooSlow { .. }), "{error}");
+    /// Takes all audio of a text, and counts the pieces.
+    async fn speak(engine: &Espeak, text: &str) -> Result<(usize, Vec<i16>), SpeechError> {
+        let mut speech = engine.speak(text).await?;
+        let (mut pieces, mut samples) = (0, Vec::new());
+        while let Some(piece) = speech.next().await? {
+            pieces += 1;
+            samples.extend(piece);
+        }
+        Ok((pieces, samples))
     }
 
     #[tokio::test]
     async fn an_engine_that_fails_is_quoted() {
         let folder = tempfile::tempdir().unwrap();
         let engine = fake(folder.path(), "echo 'no such voice' >&2; exit 3");
-        let error = engine
-            .synthesise("Hej", Language::DA)
-            .await
-            .unwrap_err()
-            .to_string();
+        let error = speak(&engine, "Hej").await.unwrap_err().to_string();
         assert!(
             error.ends_with("failed: exit status: 3: no such voice"),
             "{error}"
@@ -291,25 +266,40 @@ mod tests {
     async fn an_engine_that_talks_nonsense_is_found_out() {
         let folder = tempfile::tempdir().unwrap();
         let engine = fake(folder.path(), "echo hello");
-        let error = engine
-            .synthesise("Hej", Language::DA)
-            .await
-            .unwrap_err()
-            .to_string();
+        let error = speak(&engine, "Hej").await.unwrap_err().to_string();
         assert!(
-            error.contains("it is no WAV file") || error.contains("cut short"),
+            error.contains("it sent no WAV: it begins with \"hello\""),
             "{error}"
         );
     }
 
     #[tokio::test]
-    async fn a_language_without_a_voice_is_named() {
+    async fn what_it_has_said_is_had_before_it_has_said_all() {
         let folder = tempfile::tempdir().unwrap();
-        let engine = fake(folder.path(), "exit 0");
-        let error = engine
-            .synthesise("Moin", "de".parse().unwrap())
-            .await
-            .unwrap_err();
-        insta::assert_snapshot!(error, @"there is no voice for de; name one in speech.voices.de");
+        let wav = folder.path().join("beep.wav");
+        std::fs::write(&wav, super::super::wav::encode(&[500; 800])).unwrap();
+        let script = format!("head -c 844 {}; exec sleep 60", wav.display());
+        let engine = fake(folder.path(), &script);
+        let mut speech = engine.speak("Hej").await.unwrap();
+        let first = tokio::time::timeout(std::time::Duration::from_secs(20), speech.next());
+        assert_eq!(first.await.unwrap().unwrap(), Some(vec![500; 400]));
+    }
+
+    #[tokio::test]
+    async fn markup_is_announced_as_such_and_words_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = fake(folder.path(), "echo \"$@\" >&2; exit 1");
+        let engine = &engine;
+        let words = |text| async move { speak(engine, text).await.unwrap_err().to_string() };
+        assert!(
+            words("<speak>Hej</speak>")
+                .await
+                .ends_with("-v da -s 160 -m --stdin --stdout")
+        );
+        assert!(
+            words("1 < 2")
+                .await
+                .ends_with("-v da -s 160 --stdin --stdout")
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::recognisers::Setting;
+use super::recognisers::{RemoteFault, Setting};
 use super::wav::WavError;
 use crate::words::Language;
 
@@ -58,6 +58,46 @@ pub enum SpeechError {
         /// The folder.
         folder: PathBuf,
     },
+    /// A model that did not come through when it was tried out in a process of its own.
+    #[error(
+        "{setting}: the model {folder} cannot be used, {reason}; run `hotline models check {folder}`"
+    )]
+    Rehearsal {
+        /// The setting that names it.
+        setting: Setting,
+        /// The folder.
+        folder: PathBuf,
+        /// How it ended, and what it said.
+        reason: String,
+    },
+    /// A setting of an engine that is reached by a protocol is unfit.
+    #[error("{setting}: {reason}")]
+    Unfit {
+        /// The setting.
+        setting: Setting,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+    /// An engine that is reached by a protocol gave no words.
+    #[error("{setting}: {engine} {fault}")]
+    Remote {
+        /// The setting that says where it is.
+        setting: Setting,
+        /// The engine.
+        engine: &'static str,
+        /// What happened.
+        fault: RemoteFault,
+    },
+    /// As many recognitions as an engine may have are open.
+    #[error("{setting}: all {most} recognitions that {engine} may have at once are taken")]
+    Taken {
+        /// The setting that says how many.
+        setting: Setting,
+        /// The engine.
+        engine: &'static str,
+        /// How many.
+        most: usize,
+    },
     /// The configuration names no recogniser.
     #[error(
         "no recogniser is configured, so callers are served by keys only; name some per language \
@@ -83,13 +123,21 @@ pub enum SpeechError {
     Thread(#[source] std::io::Error),
     /// No espeak-ng anywhere.
     #[error(
-        "espeak-ng was not found, so only recorded prompts can be played; looked for {}; install \
-         it (`apt-get install espeak-ng`) or name the program in speech.espeak or HOTLINE_ESPEAK",
+        "espeak-ng was not found; looked for {}; install it (`apt-get install espeak-ng`) or name \
+         the program by `program` beside `engine: espeak` in speech.voices, or by HOTLINE_ESPEAK",
         .looked.join(", ")
     )]
-    NoSynthesiser {
+    NoEspeak {
         /// The files that were looked at.
         looked: Vec<String>,
+    },
+    /// A setting that cannot be used.
+    #[error("{setting}: {reason}")]
+    Setting {
+        /// The setting.
+        setting: Setting,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A language without a voice.
     #[error("there is no voice for {language}; name one in speech.voices.{language}")]
@@ -106,12 +154,32 @@ pub enum SpeechError {
         reason: &'static str,
     },
     /// The synthesiser took too long.
-    #[error("{engine} did not finish a prompt within {deadline:?}; is the machine overloaded?")]
+    #[error("{engine} did not begin to speak within {deadline:?}; is it overloaded?")]
     TooSlow {
         /// The engine.
         engine: String,
         /// How long it was given.
         deadline: Duration,
+    },
+    /// The synthesiser began and did not keep up with the caller's ear.
+    #[error("{engine} makes audio slower than it is played; is it overloaded?")]
+    FallsBehind {
+        /// The engine.
+        engine: String,
+    },
+    /// The synthesiser has failed so often that it is left alone for a while.
+    #[error("{engine} is left alone for a while, as it has failed several times")]
+    Resting {
+        /// The engine.
+        engine: String,
+    },
+    /// None of a language's voices could say something.
+    #[error("no voice of {language} could say it: {}", .reasons.join("; "))]
+    NoVoiceLeft {
+        /// The language.
+        language: Language,
+        /// Why each of them could not.
+        reasons: Vec<String>,
     },
     /// The synthesiser failed.
     #[error("{engine} failed: {reason}")]

@@ -36,31 +36,102 @@ pub fn tone(hertz: f32, length: Duration) -> Vec<i16> {
         .collect()
 }
 
-/// Brings speech to about `target` dBFS, measured over the parts that are not pauses, without
-/// clipping a single peak.
-pub(super) fn normalise(samples: &mut [i16], target: f32) {
-    let levels: Vec<f32> = samples.chunks(super::FRAME).map(decibels).collect();
-    let loudest = levels.iter().copied().fold(SILENCE, f32::max);
-    let active: Vec<f64> = levels
-        .iter()
-        .filter(|&&level| level > loudest - 25.0 && level > -60.0)
-        .map(|&level| 10_f64.powf(f64::from(level) / 10.0))
-        .collect();
-    if active.is_empty() {
-        return;
+/// The level of all prompts, in dBFS: loud and clear on a telephone without being a shout.
+pub(super) const PROMPTS: f32 = -20.0;
+
+/// Samples of a voice that was never heard before from which its level is guessed.
+const ENOUGH: usize = super::RATE * 6 / 10;
+
+/// The most by which speech is made louder or quieter, in dB.
+const MOST_GAIN: f32 = 24.0;
+
+/// Above this a sample is bent towards full scale and not clipped.
+const KNEE: f32 = 24_000.0;
+
+/// Brings a stream of speech to about the level of all prompts. Within one prompt the gain stays
+/// the same: the one that was right for the voice before, or what its first words ask for.
+pub(super) struct Leveller {
+    /// In dB; absent until it is known.
+    gain: Option<f32>,
+    waiting: Vec<i16>,
+    meter: Meter,
+}
+
+impl Leveller {
+    /// Makes one for a prompt of a voice whose gain in dB may be known from before.
+    pub(super) fn new(gain: Option<f32>) -> Self {
+        Self {
+            gain,
+            waiting: Vec::new(),
+            meter: Meter::default(),
+        }
     }
-    let mean = 10.0 * (active.iter().sum::<f64>() / active.len() as f64).log10();
-    let wanted = 10_f64.powf((f64::from(target) - mean) / 20.0);
-    let peak = samples
-        .iter()
-        .map(|sample| sample.unsigned_abs())
-        .max()
-        .unwrap_or(1)
-        .max(1);
-    let gain = wanted.min(30_000.0 / f64::from(peak));
-    for sample in samples {
-        *sample = (f64::from(*sample) * gain).round() as i16;
+
+    /// Takes samples and returns those whose level is right.
+    pub(super) fn push(&mut self, samples: &[i16]) -> Vec<i16> {
+        self.meter.push(samples);
+        let Some(gain) = self.gain else {
+            self.waiting.extend_from_slice(samples);
+            let spoken = self.waiting.iter().skip_while(|it| it.unsigned_abs() < 100);
+            if spoken.count() >= ENOUGH {
+                return self.finish();
+            }
+            return Vec::new();
+        };
+        amplify(samples, gain)
     }
+
+    /// Returns what is left when no more samples come.
+    pub(super) fn finish(&mut self) -> Vec<i16> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let gain = *self.gain.get_or_insert(self.meter.gain().unwrap_or(0.0));
+        amplify(&waiting, gain)
+    }
+
+    /// Returns the gain in dB that would have been right; nothing when nothing was said.
+    pub(super) fn measured(&self) -> Option<f32> {
+        self.meter.gain()
+    }
+}
+
+/// Measures the level of the parts of speech that are not pauses.
+#[derive(Default)]
+struct Meter {
+    part: Vec<i16>,
+    levels: Vec<f32>,
+}
+
+impl Meter {
+    fn push(&mut self, samples: &[i16]) {
+        self.part.extend_from_slice(samples);
+        let whole = self.part.len() - self.part.len() % super::FRAME;
+        let frames = self.part[..whole].chunks(super::FRAME);
+        self.levels.extend(frames.map(decibels));
+        self.part.drain(..whole);
+    }
+
+    fn gain(&self) -> Option<f32> {
+        let loudest = self.levels.iter().copied().fold(SILENCE, f32::max);
+        let active = self
+            .levels
+            .iter()
+            .filter(|&&level| level > loudest - 25.0 && level > -60.0)
+            .map(|&level| 10_f64.powf(f64::from(level) / 10.0));
+        let (count, power) = active.fold((0_u32, 0.0), |(n, sum), power| (n + 1, sum + power));
+        let mean = 10.0 * (power / f64::from(count)).log10();
+        (count > 0).then(|| (PROMPTS - mean as f32).clamp(-MOST_GAIN, MOST_GAIN))
+    }
+}
+
+fn amplify(samples: &[i16], gain: f32) -> Vec<i16> {
+    let factor = 10_f32.powf(gain / 20.0);
+    let one = |&sample: &i16| {
+        let loud = f32::from(sample) * factor;
+        let over = (loud.abs() - KNEE).max(0.0);
+        let room = 32_000.0 - KNEE;
+        (loud.signum() * (loud.abs().min(KNEE) + room * (over / room).tanh())) as i16
+    };
+    samples.iter().map(one).collect()
 }
 
 #[cfg(test)]
@@ -89,23 +160,55 @@ mod tests {
         assert_eq!(decibels(&[0; 160]), -96.0);
     }
 
+    /// A second of something loud, then a second of nothing.
+    fn speech(amplitude: i16) -> Vec<i16> {
+        let loud = (0..8000).map(|i| if i % 8 < 4 { amplitude } else { -amplitude });
+        loud.chain([0; 8000]).collect()
+    }
+
+    /// Levels samples that come in pieces.
+    fn levelled(leveller: &mut Leveller, samples: &[i16]) -> Vec<i16> {
+        let mut all = Vec::new();
+        for piece in samples.chunks(333) {
+            all.extend(leveller.push(piece));
+        }
+        all.extend(leveller.finish());
+        assert_eq!(all.len(), samples.len());
+        all
+    }
+
     #[test]
     fn quiet_and_loud_speech_come_to_the_same_level() {
         for amplitude in [300, 3000, 30000_i16] {
-            let mut samples: Vec<i16> = (0..8000)
-                .map(|i| if i % 8 < 4 { amplitude } else { -amplitude })
-                .collect();
-            samples.extend([0; 8000]);
-            normalise(&mut samples, -20.0);
-            assert!((decibels(&samples[..8000]) + 20.0).abs() < 0.2);
+            let mut leveller = Leveller::new(None);
+            let samples = levelled(&mut leveller, &speech(amplitude));
+            let level = decibels(&samples[..8000]);
+            assert!((level + 20.0).abs() < 0.3, "{amplitude}: {level}");
+            // The next prompt of that voice needs not wait for its first words.
+            let mut next = Leveller::new(leveller.measured());
+            assert_eq!(next.push(&speech(amplitude)[..160]).len(), 160);
         }
     }
 
     #[test]
-    fn a_single_peak_is_not_clipped() {
+    fn a_peak_is_bent_and_does_not_wrap() {
         let mut samples = vec![100_i16; 8000];
-        samples[4000] = i16::MIN;
-        normalise(&mut samples, -20.0);
-        assert!(samples[4000] > i16::MIN && samples[4000] <= -29_000);
+        samples[6000] = i16::MIN;
+        let samples = levelled(&mut Leveller::new(Some(20.0)), &samples);
+        assert_eq!(samples[0], 1000);
+        assert!(
+            (-32_000..=-29_000).contains(&samples[6000]),
+            "{}",
+            samples[6000]
+        );
+    }
+
+    #[test]
+    fn silence_stays_silent() {
+        assert_eq!(
+            levelled(&mut Leveller::new(None), &[0; 20_000]),
+            [0; 20_000]
+        );
+        assert_eq!(Leveller::new(None).measured(), None);
     }
 }

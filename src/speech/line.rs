@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::worker::Worker;
 use super::{EarEvent, FRAME};
-use crate::dialog::{Heard, Listen};
+use crate::dialog::{Heard, Listen, Phrases};
 use crate::words::CallId;
 
 /// The most frames that wait for a worker: one second. Then the oldest is dropped and counted.
@@ -31,6 +31,8 @@ pub(super) type Samples = [i16; FRAME];
 
 /// What a call wants of its listener.
 pub(super) enum Order {
+    /// Callers may ask for these things, in each language.
+    Know(Arc<Phrases>),
     /// Listen for an answer.
     Listen(Listen),
     /// Recognise nothing; tell when there was silence for so long.
@@ -287,7 +289,7 @@ impl Line {
         }
         tracing::warn!(call = %self.call, reason, "a call is no longer listened to");
         // A call that has not taken sixteen events will not miss this one.
-        let _ = self.send(EarEvent::Unavailable(reason.to_owned()));
+        let _ = self.send(EarEvent::Lost(reason.to_owned()));
     }
 
     fn schedule(self: &Arc<Self>) {

@@ -6,19 +6,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::barge_in::{BargeIn, Sound};
+use super::chain::Chain;
 use super::detector::Detector;
 use super::line::{Line, Next, Order, Samples};
 use super::turn::{self, Change, FRAME_TIME, Turn, Words};
 use super::{
     Asked, Bell, EarEvent, FRAME, Recogniser, Recognition, SpeechError, Told, Transcript, decibels,
 };
-use crate::dialog::{Expect, Heard, Hypothesis, Listen};
+use crate::dialog::{Expect, Heard, Hypothesis, Listen, Phrases};
 use crate::understand::is_hum;
 use crate::understand::text::words;
 use crate::words::Language;
 
 /// The engines, by language.
-pub(super) type Recognisers = BTreeMap<Language, Arc<dyn Recogniser>>;
+pub(super) type Recognisers = BTreeMap<Language, Arc<Chain>>;
 
 /// Frames before speech was noticed that a recogniser still gets to hear, at least: 300 ms.
 const BEFORE_SPEECH: usize = 15;
@@ -89,6 +90,7 @@ pub(super) struct Listener {
     recognisers: Arc<Recognisers>,
     detector: Detector,
     turn: Turn,
+    vocabulary: Arc<Phrases>,
     task: Task,
     /// The newest audio: some before speech, all of a turn while nobody asked.
     kept: VecDeque<Samples>,
@@ -121,6 +123,7 @@ impl Listener {
             recognisers,
             detector: Detector::new(turn.detector()),
             turn,
+            vocabulary: Arc::default(),
             task: Task::Deaf,
             kept: VecDeque::new(),
             before_speech,
@@ -140,6 +143,7 @@ impl Listener {
     pub(super) fn take(&mut self, next: Next, now: Instant) {
         self.now = now;
         match next {
+            Next::Order(Order::Know(vocabulary)) => self.vocabulary = vocabulary,
             Next::Order(Order::Listen(listen)) => self.listen(listen),
             Next::Order(Order::Watch(silence)) => self.task = Task::Watch { silence, quiet: 0 },
             Next::Order(Order::Enough(words)) => self.enough(&words),
@@ -300,6 +304,7 @@ impl Listener {
             let asked = Asked {
                 expect: listen.expect,
                 hints: listen.hints.get(language).cloned().unwrap_or_default(),
+                vocabulary: self.vocabulary.get(language).cloned().unwrap_or_default(),
             };
             let line = Arc::downgrade(&self.line);
             let bell = Bell::new(move || {
@@ -395,10 +400,12 @@ impl Listener {
         let Task::Listen(question) = &mut self.task else {
             return;
         };
+        let mut notices = Vec::new();
         let fault = drop_failed(question, |listening| {
             while let Some(told) = listening.recognition.told(now)? {
                 match told {
                     Told::SpeechStarted => {}
+                    Told::Degraded(notice) => notices.push(notice),
                     Told::Partial(text) => listening.partial = text,
                     Told::Final(transcript) => {
                         listening.partial.clear();
@@ -411,6 +418,9 @@ impl Listener {
             }
             Ok(())
         });
+        for notice in notices {
+            self.send(EarEvent::Degraded(notice));
+        }
         if self.minds(fault) {
             self.tell_partial();
             while self.tell_final() {}
@@ -493,14 +503,17 @@ impl Listener {
         }
         question.last = Heard::default();
         question.turns.push_back(turned);
+        if !turned.hidden {
+            self.send(EarEvent::TurnEnded);
+        }
+        let Task::Listen(question) = &mut self.task else {
+            return;
+        };
         let fault = drop_failed(question, |listening| {
             listening.partial.clear();
             listening.owed += 1;
             listening.recognition.finish()
         });
-        if !turned.hidden {
-            self.send(EarEvent::TurnEnded);
-        }
         if self.minds(fault) {
             self.ask();
         }

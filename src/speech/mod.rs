@@ -8,18 +8,23 @@
 mod audition;
 mod barge_in;
 pub mod breaker;
+mod chain;
 mod config;
 mod detector;
 mod ears;
 pub mod espeak;
 mod fault;
+mod figures;
 mod level;
+mod limits;
 mod line;
 mod listener;
 mod pcm;
 mod prompts;
 pub(crate) mod rate;
 pub mod recognisers;
+pub mod script;
+pub mod synthesisers;
 pub mod turn;
 pub mod wav;
 mod worker;
@@ -31,12 +36,15 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 pub use audition::{Audition, Tempo, audition};
+pub use chain::{Degraded, Failure};
 pub use config::Config;
 pub use ears::{Ear, EarEvent, Ears, Load};
 pub use fault::SpeechError;
 pub use level::{decibels, tone};
-pub use prompts::{MadeAhead, Voice};
-pub use recognisers::vosk;
+pub use limits::Limits;
+pub(crate) use prompts::fade_out;
+pub use prompts::{Damaged, Figures, Lacking, MadeAhead, Prompt, Source, Survey, Trial, Voice};
+pub use recognisers::{RemoteFault, vosk};
 
 use crate::dialog::Expect;
 use crate::words::Language;
@@ -82,6 +90,9 @@ pub struct Asked {
     pub expect: Expect,
     /// Words and phrases that are likely; empty where anything may be said.
     pub hints: Vec<String>,
+    /// What callers of this tenant may ask for at all: names, synonyms and topics, for an engine
+    /// that hears nothing it was not told of.
+    pub vocabulary: Arc<[String]>,
 }
 
 impl Asked {
@@ -90,6 +101,7 @@ impl Asked {
         Self {
             expect: Expect::Text,
             hints: Vec::new(),
+            vocabulary: Arc::default(),
         }
     }
 }
@@ -160,6 +172,8 @@ pub enum Told {
     Partial(String),
     /// All words of a turn that is over; one for each [`Recognition::finish`], in their order.
     Final(Transcript),
+    /// An engine was of no use and another one has taken over, or none is left.
+    Degraded(Degraded),
 }
 
 /// What was said in one turn.
@@ -186,17 +200,34 @@ pub struct Word {
     pub confidence: f32,
 }
 
-/// An engine that speaks.
+/// An engine that speaks one language with one voice.
 #[async_trait]
 pub trait Synthesiser: Send + Sync {
-    /// Names engine, voice and speed: two engines with the same name make the same audio. None
-    /// where the language has no voice.
-    fn voice(&self, language: Language) -> Option<String>;
+    /// The language it speaks.
+    fn language(&self) -> Language;
 
-    /// Speaks a text as 8 kHz samples, under a deadline of its own and without blocking the
-    /// async threads.
+    /// Names engine, voice and speed: two with the same name make the same audio.
+    fn voice(&self) -> &str;
+
+    /// Tells whether it understands SSML, which begins with `<speak>`; others get the words alone.
+    fn knows_markup(&self) -> bool {
+        false
+    }
+
+    /// Begins to speak a text that holds no control characters. It does not block the async
+    /// threads, and has no deadline: whoever asks has.
     ///
     /// # Errors
-    /// When the language has no voice, the text cannot be spoken, or the engine failed.
-    async fn synthesise(&self, text: &str, language: Language) -> Result<Vec<i16>, SpeechError>;
+    /// When the engine failed.
+    async fn speak(&self, text: &str) -> Result<Box<dyn Speech>, SpeechError>;
+}
+
+/// A text that is being spoken. Dropping it ends that.
+#[async_trait]
+pub trait Speech: Send {
+    /// Returns the next samples, as soon as there are some; nothing when all is spoken.
+    ///
+    /// # Errors
+    /// When the engine failed, sends something else, or broke off.
+    async fn next(&mut self) -> Result<Option<Vec<i16>>, SpeechError>;
 }

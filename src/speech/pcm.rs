@@ -268,21 +268,25 @@ fn described(fields: &[u8]) -> Result<Format, String> {
 }
 
 /// Shows how something that is no WAV begins, so that a page of HTML is recognised.
-pub(super) fn beginning(bytes: &[u8]) -> String {
+fn beginning(bytes: &[u8]) -> String {
     if bytes.starts_with(b"ID3") || matches!(bytes, [0xff, 0xe2..=0xff, ..]) {
         return "MP3".to_owned();
     }
     if bytes.starts_with(b"OggS") {
         return "Ogg".to_owned();
     }
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
+    format!("it begins with {:?}", few_words(bytes))
+}
+
+/// Returns the first words of what should have been audio or tells why there is none.
+pub(super) fn few_words(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(300)]);
     let printable: String = text
         .chars()
         .map(|letter| if letter.is_control() { ' ' } else { letter })
         .collect();
     let words = printable.split_whitespace().collect::<Vec<_>>().join(" ");
-    let few: String = words.chars().take(60).collect();
-    format!("it begins with {few:?}")
+    words.chars().take(80).collect()
 }
 
 /// Brings a stream of any rate to 8 kHz without a delay at its beginning or a loss at its end.
@@ -465,8 +469,8 @@ mod tests {
         insta::assert_snapshot!(complaint(b"ID3\x04 and so on"), @"it sent no WAV: MP3");
         insta::assert_snapshot!(complaint(b""), @"it sent nothing");
         insta::assert_snapshot!(complaint(&good[..30]), @"its WAV ends within the header");
-        insta::assert_snapshot!(complaint(&good[..4055]), @"its audio is cut off after 4000 of 8000 bytes");
-        insta::assert_snapshot!(complaint(&good[..55]), @"its audio is cut off after 0 of 8000 bytes");
+        insta::assert_snapshot!(complaint(&good[..4057]), @"its audio is cut off after 4000 of 8000 bytes");
+        insta::assert_snapshot!(complaint(&good[..57]), @"its audio is cut off after 0 of 8000 bytes");
         insta::assert_snapshot!(complaint(&wav(1, 16, 8000, 1, Some(0))[..56]), @"it holds no audio");
         insta::assert_snapshot!(complaint(&wav(6, 8, 8000, 1, None)), @"its WAV is of kind 6 with 8 bits, and not plain PCM");
         insta::assert_snapshot!(complaint(&wav(1, 16, 2000, 1, None)), @"its sampling rate is 2000 Hz");

@@ -1,37 +1,49 @@
 //! Prompts: a recording where there is one, otherwise synthesised once and kept under a name made
 //! of the voice and the text. Texts made ahead, which are written in flows, are kept on disk; what
 //! was put together for one caller (a name, a number read back) stays in memory.
+//!
+//! A prompt is heard while it is still being made, and its making ends when nobody wants it.
 
+mod figures;
+mod growing;
+mod making;
 mod shelf;
+mod survey;
+#[cfg(test)]
+mod tests;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures_util::{StreamExt, stream};
 use md5::{Digest, Md5};
 use tokio::sync::Semaphore;
 
+pub use figures::Figures;
+pub(crate) use growing::fade_out;
+pub use growing::{Prompt, Source};
+pub use survey::{Damaged, Lacking, Survey};
+
+use growing::Making;
+use making::Choice;
 use shelf::Shelf;
 
-use super::espeak::Espeak;
-use super::{Config, SpeechError, Synthesiser, wav};
+use super::script::{Script, written_words};
+use super::synthesisers::{self, Ready};
+use super::{Config, SpeechError, wav};
+use crate::dialog::spoken;
 use crate::words::Language;
 
 /// The longest name of a recording that is made of its text, in characters.
 const LONGEST_NAME: usize = 80;
 
+/// A word of every language.
+const TRIAL: &str = "Hotline";
+
 /// Texts that are made ahead at once, and files that are read or written at once.
 const AT_ONCE: usize = 4;
-
-type Audio = Arc<[i16]>;
-
-/// Where a prompt that was made is kept.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Keep {
-    InMemory,
-    OnDisk,
-}
 
 /// Says texts. Clones share everything.
 #[derive(Clone)]
@@ -40,14 +52,16 @@ pub struct Voice {
 }
 
 struct Shared {
-    synthesiser: Option<Arc<dyn Synthesiser>>,
-    /// Why there is no synthesiser, for those who ask it to speak.
-    looked: Vec<String>,
+    /// The voices of each language, in order of preference.
+    choices: BTreeMap<Language, Vec<Choice>>,
+    /// Why voices that are configured cannot be used.
+    faults: Vec<Arc<SpeechError>>,
     cache: PathBuf,
     recordings: Vec<PathBuf>,
     most_on_disk: u64,
     shelf: Mutex<Shelf>,
     blocking: Semaphore,
+    figures: Figures,
 }
 
 /// What [`Voice::make_ahead`] did.
@@ -55,39 +69,52 @@ struct Shared {
 pub struct MadeAhead {
     /// How many texts can be said now without waiting.
     pub ready: usize,
-    /// Which cannot, and why.
-    pub faults: Vec<(Language, String, SpeechError)>,
+    /// How many of them were made by a voice that stands in for a better one.
+    pub second_choice: usize,
+    /// Which cannot be said, and why.
+    pub faults: Vec<(Language, String, Arc<SpeechError>)>,
+}
+
+/// What came of trying a voice.
+#[derive(Debug)]
+pub struct Trial {
+    /// The engine and the setting that names it.
+    pub voice: String,
+    /// Its language.
+    pub language: Language,
+    /// How long its first audio took, or why there was none.
+    pub outcome: Result<Duration, SpeechError>,
 }
 
 impl Voice {
-    /// Makes the voice that the configuration describes. Without espeak-ng it plays recordings
-    /// only; [`Voice::fault`] tells so.
+    /// Makes the voices that the configuration describes. Those that cannot be used are left out
+    /// ([`Voice::faults`]); without any, recordings are played only.
     pub fn new(config: &Config) -> Self {
-        match Espeak::find(config) {
-            Ok(espeak) => Self::build(Some(Arc::new(espeak)), Vec::new(), config),
-            Err(SpeechError::NoSynthesiser { looked }) => Self::build(None, looked, config),
-            Err(_) => Self::build(None, Vec::new(), config),
+        Self::with(config, |_, _, _| true)
+    }
+
+    /// Makes those of the configured voices that are wanted, by language, place in the language's
+    /// list, and engine.
+    pub fn with(config: &Config, wanted: impl Fn(Language, usize, &str) -> bool) -> Self {
+        let (ready, faults) = synthesisers::open(config, wanted);
+        Self::build(ready, faults, config)
+    }
+
+    fn build(ready: Vec<Ready>, faults: Vec<SpeechError>, config: &Config) -> Self {
+        let mut choices: BTreeMap<Language, Vec<Choice>> = BTreeMap::new();
+        for ready in ready {
+            let choice = Choice::new(ready, config.limits.breaker.clone());
+            choices.entry(choice.language()).or_default().push(choice);
         }
-    }
-
-    /// Makes a voice out of any synthesiser.
-    pub fn with(synthesiser: Arc<dyn Synthesiser>, config: &Config) -> Self {
-        Self::build(Some(synthesiser), Vec::new(), config)
-    }
-
-    fn build(
-        synthesiser: Option<Arc<dyn Synthesiser>>,
-        looked: Vec<String>,
-        config: &Config,
-    ) -> Self {
         let shared = Shared {
-            synthesiser,
-            looked,
+            choices,
+            faults: faults.into_iter().map(Arc::new).collect(),
             cache: config.cache_folder(),
             recordings: config.prompts.clone(),
             most_on_disk: config.cache_megabytes.saturating_mul(1_000_000),
             shelf: Mutex::new(Shelf::new(config.memory_megabytes)),
             blocking: Semaphore::new(AT_ONCE),
+            figures: Figures::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -95,40 +122,49 @@ impl Voice {
     }
 
     /// Returns why nothing but recordings can be played, if that is so.
-    pub fn fault(&self) -> Option<SpeechError> {
-        let looked = self.shared.looked.clone();
-        self.shared
-            .synthesiser
-            .is_none()
-            .then_some(SpeechError::NoSynthesiser { looked })
+    pub fn fault(&self) -> Option<Arc<SpeechError>> {
+        let language = Language::DA;
+        self.shared.choices.is_empty().then(|| {
+            let first = self.shared.faults.first().cloned();
+            first.unwrap_or_else(|| Arc::new(SpeechError::NoVoice { language }))
+        })
     }
 
-    /// Returns the audio of a text, 8 kHz: recorded, kept, or made now. Calls that want the same
-    /// text at the same time wait for one another, and it is made once.
+    /// Returns why voices that are configured cannot be used.
+    pub fn faults(&self) -> &[Arc<SpeechError>] {
+        &self.shared.faults
+    }
+
+    /// Returns what is counted.
+    pub fn figures(&self) -> &Figures {
+        &self.shared.figures
+    }
+
+    /// Returns the audio of a text as soon as some of it can be heard: recorded, kept, or being
+    /// made. Calls that want the same text at the same time share one making of it.
     ///
     /// # Errors
-    /// When there is no recording and the text cannot be synthesised.
-    pub async fn say(&self, text: &str, language: Language) -> Result<Audio, SpeechError> {
-        self.obtain(text, language, Keep::InMemory).await
+    /// When there is no recording and none of the language's voices can say it.
+    pub async fn say(&self, text: &str, language: Language) -> Result<Prompt, Arc<SpeechError>> {
+        let prompt = self.begin(text, language);
+        prompt.begun().await?;
+        Ok(prompt)
     }
 
-    async fn obtain(
-        &self,
-        text: &str,
-        language: Language,
-        keep: Keep,
-    ) -> Result<Audio, SpeechError> {
+    /// Returns the prompt of a text, which may just begin to be made.
+    fn begin(&self, text: &str, language: Language) -> Prompt {
         let text = tidy(text);
-        let name = self.shared.name(&text, language);
-        let cell = self.shared.shelf().cell(&name);
-        let audio = cell
-            .get_or_try_init(|| self.shared.fetch(&name, &text, language, keep))
-            .await
-            .cloned();
-        drop(cell);
-        let length = audio.as_ref().map_or(0, |audio| audio.len());
-        self.shared.shelf().count(&name, length);
-        audio
+        let name = hash(&[language.code(), &text]);
+        let mut shelf = self.shared.shelf();
+        if let Some(prompt) = shelf.find(&name) {
+            return prompt;
+        }
+        let (prompt, making) = Prompt::growing();
+        shelf.show(&name, &prompt);
+        drop(shelf);
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move { shared.make(&name, &text, language, making).await });
+        prompt
     }
 
     /// Forgets what is in memory, so that recordings that were changed are read again.
@@ -144,13 +180,26 @@ impl Voice {
     ) -> MadeAhead {
         let mut made = MadeAhead::default();
         let work = texts.into_iter().map(|(language, text)| async move {
-            let audio = self.obtain(&text, language, Keep::OnDisk).await;
-            (language, text, audio)
+            let prompt = self.begin(&text, language);
+            let audio = prompt.all().await;
+            if let (Ok(audio), Some(Source::Made { kept, .. })) = (&audio, prompt.source()) {
+                let samples = Arc::clone(audio);
+                let written = self.shared.blocking(move || wav::write(&kept, &samples));
+                // The caller hears the prompt whether or not it can be kept.
+                if let Some(Err(error)) = written.await {
+                    tracing::warn!(%error, "a prompt could not be kept");
+                }
+            }
+            (language, text, audio.map(|_| prompt.source()))
         });
         let mut work = stream::iter(work).buffer_unordered(AT_ONCE);
         while let Some((language, text, audio)) = work.next().await {
             match audio {
-                Ok(_) => made.ready += 1,
+                Ok(source) => {
+                    made.ready += 1;
+                    let stands_in = source.is_some_and(|it| !it.is_first_choice());
+                    made.second_choice += usize::from(stands_in);
+                }
                 Err(fault) => made.faults.push((language, text, fault)),
             }
         }
@@ -166,10 +215,23 @@ impl Voice {
         made
     }
 
+    /// Makes every voice say a word, and tells how long its first audio took. Nothing is kept.
+    pub async fn try_out(&self) -> Vec<Trial> {
+        let choices = self.shared.choices.values().flatten();
+        let trials = choices.map(|choice| async move {
+            Trial {
+                voice: choice.called(),
+                language: choice.language(),
+                outcome: choice.try_out(TRIAL).await,
+            }
+        });
+        futures_util::future::join_all(trials).await
+    }
+
     /// Returns the file names, likeliest first, under which a recording of a text is looked for in
     /// `<prompts>/<language>/`.
     pub fn recording_names(text: &str) -> Vec<String> {
-        let text = tidy(text);
+        let text = written_words(text);
         let hash = format!("{}.wav", &hash(&[&text])[..16]);
         match slug(&text) {
             Some(slug) => vec![format!("{slug}.wav"), hash],
@@ -184,53 +246,102 @@ impl Shared {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn name(&self, text: &str, language: Language) -> String {
-        let voice = self
-            .synthesiser
-            .as_ref()
-            .and_then(|synthesiser| synthesiser.voice(language));
-        hash(&[language.code(), voice.as_deref().unwrap_or("none"), text])
+    /// Makes a prompt for as long as somebody wants it.
+    async fn make(&self, name: &str, text: &str, language: Language, making: Making) {
+        let made = tokio::select! {
+            made = self.fetch(text, language, &making) => made,
+            () = making.unwanted() => return,
+        };
+        match made {
+            Ok(Some((samples, source))) => {
+                self.hold(name, &making, Some(&source), samples.len());
+                making.complete(samples.into(), source);
+            }
+            Ok(None) => {
+                if let Some(prompt) = making.prompt() {
+                    let (samples, _) = prompt.there(0);
+                    self.hold(name, &making, prompt.source().as_ref(), samples);
+                }
+                making.finish();
+            }
+            Err(fault) => making.fail(fault),
+        }
     }
 
+    /// Finds the samples of a text, or passes them on while they are made.
     async fn fetch(
         &self,
-        name: &str,
         text: &str,
         language: Language,
-        keep: Keep,
-    ) -> Result<Audio, SpeechError> {
-        let recordings: Vec<PathBuf> = self
-            .recordings
-            .iter()
-            .flat_map(|folder| {
-                let folder = folder.join(language.code());
-                Voice::recording_names(text)
-                    .into_iter()
-                    .map(move |name| folder.join(name))
-            })
-            .collect();
-        let kept = self.cache.join(language.code()).join(format!("{name}.wav"));
-        let from_disk = {
-            let kept = kept.clone();
-            self.blocking(move || read_first(&recordings, &kept)).await
-        };
-        if let Some(samples) = from_disk.flatten() {
-            return Ok(samples.into());
+        making: &Making,
+    ) -> Result<Option<(Vec<i16>, Source)>, SpeechError> {
+        let recordings = self.recordings(text, language);
+        if let Some((path, samples)) = self
+            .blocking(move || read_recording(&recordings))
+            .await
+            .flatten()
+        {
+            return Ok(Some((samples, Source::Recorded(path))));
         }
-        let Some(synthesiser) = &self.synthesiser else {
-            return Err(SpeechError::NoSynthesiser {
-                looked: self.looked.clone(),
-            });
-        };
-        let audio: Audio = synthesiser.synthesise(text, language).await?.into();
-        if keep == Keep::OnDisk {
-            let samples = Arc::clone(&audio);
-            // The caller hears the prompt whether or not it can be kept.
-            if let Some(Err(error)) = self.blocking(move || wav::write(&kept, &samples)).await {
-                tracing::warn!(%error, "a prompt could not be kept");
+        let script = Script::read_leniently(text, |words| spoken(words, language))?;
+        let choices = self.choices.get(&language).map_or(&[][..], Vec::as_slice);
+        let mut faults = Vec::new();
+        for (rank, choice) in choices.iter().enumerate() {
+            let kept = choice.kept(&self.cache, &script);
+            let file = kept.clone();
+            let engine = choice.name().to_owned();
+            if let Some(samples) = self.blocking(move || read_kept(&file)).await.flatten() {
+                return Ok(Some((samples, Source::Kept { engine, rank })));
+            }
+            let source = Source::Made { engine, rank, kept };
+            match choice.make(&script, making, source, &self.figures).await {
+                Ok(()) => return Ok(None),
+                // What has been heard in one voice is not said again in another.
+                Err(fault) if !making.restart() => return Err(fault),
+                Err(fault) => faults.push(fault),
             }
         }
-        Ok(audio)
+        Err(match faults.len() {
+            0 if self.faults.is_empty() => SpeechError::NoVoice { language },
+            0 => SpeechError::NoVoiceLeft {
+                language,
+                reasons: self.faults.iter().map(ToString::to_string).collect(),
+            },
+            1 => faults.remove(0),
+            _ => SpeechError::NoVoiceLeft {
+                language,
+                reasons: faults.iter().map(ToString::to_string).collect(),
+            },
+        })
+    }
+
+    /// Holds a prompt that has come to its end in memory, unless a better voice is to say it next
+    /// time.
+    fn hold(&self, name: &str, making: &Making, source: Option<&Source>, samples: usize) {
+        if source.is_some_and(Source::is_first_choice)
+            && let Some(prompt) = making.prompt()
+        {
+            self.shelf().hold(name, prompt, samples);
+        }
+    }
+
+    /// Returns where a recording of a text may be, likeliest first: as it is written, then as it
+    /// is spoken.
+    fn recordings(&self, text: &str, language: Language) -> Vec<PathBuf> {
+        let mut names = Voice::recording_names(text);
+        for name in Voice::recording_names(&spoken(&written_words(text), language)) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let folders = self.recordings.iter();
+        folders
+            .map(|folder| folder.join(language.code()))
+            .flat_map(|folder| {
+                let names = names.iter();
+                names.map(|name| folder.join(name)).collect::<Vec<_>>()
+            })
+            .collect()
     }
 
     async fn blocking<T: Send + 'static>(
@@ -242,26 +353,30 @@ impl Shared {
     }
 }
 
-/// Reads the first recording there is, or what was kept; a damaged file is passed over, loudly.
-fn read_first(recordings: &[PathBuf], kept: &Path) -> Option<Vec<i16>> {
+/// Reads the first recording there is; a damaged one is passed over, loudly.
+fn read_recording(recordings: &[PathBuf]) -> Option<(PathBuf, Vec<i16>)> {
     let mut recorded = recordings.iter().filter(|path| path.is_file());
-    recorded
-        .find_map(|path| {
-            wav::read(path)
-                .inspect_err(|error| tracing::error!(%error, "a recording cannot be played"))
-                .ok()
+    recorded.find_map(|path| {
+        let samples = wav::read(path)
+            .inspect_err(|error| {
+                tracing::error!("a recording in speech.prompts cannot be played: {error}");
+            })
+            .ok()?;
+        Some((path.clone(), samples))
+    })
+}
+
+/// Reads a prompt that was kept; a damaged one is made again.
+fn read_kept(kept: &Path) -> Option<Vec<i16>> {
+    wav::read(kept)
+        .inspect_err(|error| match error {
+            wav::WavError::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            }
+            wav::WavError::File { .. } | wav::WavError::Unfit { .. } => {
+                tracing::warn!(%error, "a kept prompt is damaged and made again");
+            }
         })
-        .or_else(|| {
-            wav::read(kept)
-                .inspect_err(|error| match error {
-                    wav::WavError::File { source, .. }
-                        if source.kind() == std::io::ErrorKind::NotFound => {}
-                    wav::WavError::File { .. } | wav::WavError::Unfit { .. } => {
-                        tracing::warn!(%error, "a kept prompt is damaged and made again");
-                    }
-                })
-                .ok()
-        })
+        .ok()
 }
 
 /// Deletes the oldest kept prompts until the rest fits.
@@ -324,250 +439,4 @@ fn slug(text: &str) -> Option<String> {
         .collect();
     let slug = words.join("-");
     (!slug.is_empty() && slug.chars().count() <= LONGEST_NAME).then_some(slug)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
-
-    use super::*;
-
-    const DA: Language = Language::DA;
-
-    /// A synthesiser whose audio tells how long the text was, and that counts its work.
-    #[derive(Default)]
-    struct Counting {
-        made: AtomicUsize,
-        broken: bool,
-    }
-
-    #[async_trait::async_trait]
-    impl Synthesiser for Counting {
-        fn voice(&self, language: Language) -> Option<String> {
-            (language == DA).then(|| "counting".to_owned())
-        }
-
-        async fn synthesise(
-            &self,
-            text: &str,
-            language: Language,
-        ) -> Result<Vec<i16>, SpeechError> {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            self.made.fetch_add(1, Ordering::Relaxed);
-            if self.broken || language != DA {
-                return Err(SpeechError::NoVoice { language });
-            }
-            Ok(vec![7; text.len()])
-        }
-    }
-
-    struct House {
-        folder: tempfile::TempDir,
-        engine: Arc<Counting>,
-    }
-
-    impl House {
-        fn new() -> Self {
-            Self {
-                folder: tempfile::tempdir().unwrap(),
-                engine: Arc::default(),
-            }
-        }
-
-        fn config(&self) -> Config {
-            Config {
-                cache: Some(self.folder.path().join("cache")),
-                prompts: vec![self.folder.path().join("prompts")],
-                ..Config::default()
-            }
-        }
-
-        fn voice(&self) -> Voice {
-            Voice::with(
-                Arc::clone(&self.engine) as Arc<dyn Synthesiser>,
-                &self.config(),
-            )
-        }
-
-        async fn make_ahead(&self, text: &str) {
-            let made = self.voice().make_ahead([(DA, text.to_owned())]).await;
-            assert_eq!((made.ready, made.faults.len()), (1, 0));
-        }
-
-        fn made(&self) -> usize {
-            self.engine.made.load(Ordering::Relaxed)
-        }
-
-        fn kept(&self) -> Vec<PathBuf> {
-            let folder = std::fs::read_dir(self.folder.path().join("cache/da"));
-            folder
-                .into_iter()
-                .flatten()
-                .map(|entry| entry.unwrap().path())
-                .collect()
-        }
-    }
-
-    #[tokio::test]
-    async fn a_text_is_made_once_however_many_calls_want_it_at_once() {
-        let house = House::new();
-        let voice = house.voice();
-        let all =
-            futures_util::future::join_all((0..100).map(|_| voice.say("Velkommen", DA))).await;
-        assert!(all.iter().all(|audio| audio.as_ref().unwrap().len() == 9));
-        assert_eq!(house.made(), 1);
-    }
-
-    #[tokio::test]
-    async fn what_was_made_ahead_is_kept_over_a_restart() {
-        let house = House::new();
-        house.make_ahead("Velkommen").await;
-        let again = house.voice().say("  Velkommen\n", DA).await.unwrap();
-        assert_eq!((again.len(), house.made()), (9, 1));
-    }
-
-    #[tokio::test]
-    async fn what_is_said_to_one_caller_is_not_written_to_the_disk() {
-        let house = House::new();
-        let voice = house.voice();
-        for _ in 0..2 {
-            voice.say("Dit nummer er 70 10 10 10", DA).await.unwrap();
-        }
-        assert_eq!(house.made(), 1);
-        assert!(house.kept().is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_damaged_kept_prompt_is_made_again() {
-        for damage in [b"".as_slice(), b"RIFF", &wav::encode(&[1; 50])[..60]] {
-            let house = House::new();
-            house.make_ahead("Velkommen").await;
-            std::fs::write(&house.kept()[0], damage).unwrap();
-            assert_eq!(house.voice().say("Velkommen", DA).await.unwrap().len(), 9);
-            house.make_ahead("Velkommen").await;
-            assert_eq!(house.made(), 3);
-            assert_eq!(wav::read(&house.kept()[0]).unwrap().len(), 9);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_recording_goes_before_a_synthetic_voice_and_can_be_changed() {
-        let house = House::new();
-        let voice = house.voice();
-        assert_eq!(
-            Voice::recording_names("Tak, og farvel!")[0],
-            "tak-og-farvel.wav"
-        );
-        let names = Voice::recording_names("Tak, og farvel!");
-        let folder = house.folder.path().join("prompts/da");
-        wav::write(&folder.join(&names[1]), &[1; 10]).unwrap();
-        assert_eq!(voice.say("Tak, og farvel!", DA).await.unwrap().len(), 10);
-        wav::write(&folder.join(&names[0]), &[1; 20]).unwrap();
-        voice.reload();
-        assert_eq!(voice.say("Tak, og farvel!", DA).await.unwrap().len(), 20);
-        assert_eq!(house.made(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_damaged_recording_does_not_silence_the_prompt() {
-        let house = House::new();
-        let path = house.folder.path().join("prompts/da/farvel.wav");
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, "not a wav").unwrap();
-        assert_eq!(house.voice().say("Farvel", DA).await.unwrap().len(), 6);
-    }
-
-    #[tokio::test]
-    async fn what_fails_is_tried_again_and_leaves_nothing_behind() {
-        let mut house = House::new();
-        house.engine = Arc::new(Counting {
-            broken: true,
-            ..Counting::default()
-        });
-        let voice = house.voice();
-        for attempt in 1..=3 {
-            assert!(voice.say("Velkommen", DA).await.is_err());
-            assert_eq!(house.made(), attempt);
-        }
-        assert!(voice.shared.shelf().places.is_empty());
-        assert!(house.kept().is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_cache_that_cannot_be_written_does_not_silence_the_prompt() {
-        let house = House::new();
-        std::fs::write(house.folder.path().join("cache"), "in the way").unwrap();
-        house.make_ahead("Velkommen").await;
-        assert_eq!(house.voice().say("Velkommen", DA).await.unwrap().len(), 9);
-    }
-
-    #[tokio::test]
-    async fn memory_is_bounded_and_the_least_used_goes_first() {
-        let house = House::new();
-        let voice = house.voice();
-        voice.shared.shelf().most_samples = 25;
-        for text in [
-            "aaaaaaaaaa",
-            "bbbbbbbbbb",
-            "aaaaaaaaaa",
-            "cccccccccc",
-            "aaaaaaaaaa",
-        ] {
-            voice.say(text, DA).await.unwrap();
-        }
-        let held = |shelf: &Shelf| (shelf.places.len(), shelf.samples);
-        assert_eq!(held(&voice.shared.shelf()), (2, 20));
-        voice.say("aaaaaaaaaa", DA).await.unwrap();
-        assert_eq!(house.made(), 3);
-        voice.say("bbbbbbbbbb", DA).await.unwrap();
-        assert_eq!(house.made(), 4);
-    }
-
-    #[tokio::test]
-    async fn the_disk_is_bounded_too() {
-        let house = House::new();
-        let config = Config {
-            cache_megabytes: 0,
-            ..house.config()
-        };
-        let voice = Voice::with(Arc::clone(&house.engine) as Arc<dyn Synthesiser>, &config);
-        let made = voice
-            .make_ahead([(DA, "en".to_owned()), (DA, "to".to_owned())])
-            .await;
-        assert_eq!(
-            (made.ready, made.faults.len(), house.kept().len()),
-            (2, 0, 0)
-        );
-    }
-
-    #[tokio::test]
-    async fn making_ahead_tells_what_cannot_be_said() {
-        let house = House::new();
-        let texts = [(DA, "ja".to_owned()), (Language::EN, "yes".to_owned())];
-        let made = house.voice().make_ahead(texts).await;
-        assert_eq!(made.ready, 1);
-        let [(Language::EN, text, SpeechError::NoVoice { .. })] = &made.faults[..] else {
-            panic!("{:?}", made.faults)
-        };
-        assert_eq!(text, "yes");
-    }
-
-    #[tokio::test]
-    async fn without_a_synthesiser_recordings_still_play() {
-        let house = House::new();
-        let config = Config {
-            espeak: Some("/nowhere/espeak-ng".into()),
-            ..house.config()
-        };
-        let voice = Voice::new(&config);
-        assert!(matches!(
-            voice.fault(),
-            Some(SpeechError::NoSynthesiser { .. })
-        ));
-        wav::write(&house.folder.path().join("prompts/da/farvel.wav"), &[1; 10]).unwrap();
-        assert_eq!(voice.say("Farvel.", DA).await.unwrap().len(), 10);
-        let error = voice.say("Velkommen", DA).await.unwrap_err();
-        assert!(error.to_string().contains("/nowhere/espeak-ng"), "{error}");
-    }
 }

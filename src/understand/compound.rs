@@ -1,16 +1,8 @@
 //! Compounds, as Danish and its neighbours make them: a known word as the beginning or the end of a longer one.
 
-use crate::words::Language;
+use std::sync::Arc;
 
-/// Second halves of compounds that leave the topic to the first: `pas|fornyelse`, `p|afgift`.
-const TAILS: &str = "fornyelse bestilling tid tider kontor kontoret afdeling afdelingen tømning \
-tilladelse ansøgning kort plads pladser afgift afgiften bøde bøden gebyr penge støtte \
-hjælp vejledning vejleder center centret centeret service rådgivning rådgiver udvidelse foto billede \
-fejl skema blanket attest prøve tyveri nummer spørgsmål kontrol vagt vagten licens afhentning lån \
-ordning ydelse konto regning opkrævning person fører beholder bekæmpelse problem problemer plage \
-anmeldelse automat billet zone leder lærer ferie start indskrivning opskrivning skift pleje hjem bolig \
-medarbejder medarbejdere personale mad visitation sagsbehandler bil bane dag kode app login konsulent \
-betaling tjek fradrag procent årsopgørelse besked frist mærke chef formular guide huset hus gang fond station sted";
+use crate::language::Tongue;
 
 /// What a compound may have between its halves.
 const LINKS: [&str; 6] = ["", "s", "e", "er", "te", "n"];
@@ -21,20 +13,16 @@ const PREFIXES: [&str; 14] = [
 ];
 
 /// Knows which rests make a compound credible.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Compounds {
-    tails: std::collections::BTreeSet<String>,
-    joins: bool,
+    tongue: Arc<Tongue>,
 }
 
 impl Compounds {
     /// Prepares a language; in one that writes its compounds apart there are none.
-    pub(super) fn of(language: Language) -> Self {
-        let tails = if language == Language::DA { TAILS } else { "" };
+    pub(super) fn of(tongue: &Arc<Tongue>) -> Self {
         Self {
-            tails: tails.split_whitespace().map(super::text::fold).collect(),
-            joins: ["da", "sv", "no", "nb", "nn", "de", "nl", "is", "fo"]
-                .contains(&language.code()),
+            tongue: Arc::clone(tongue),
         }
     }
 
@@ -48,10 +36,10 @@ impl Compounds {
         known_stem: &str,
         is_known: impl Fn(&str) -> bool,
     ) -> f32 {
-        if !self.joins {
+        if !self.tongue.wishes.compounds {
             return 0.0;
         }
-        let credible = |rest: &str| self.tails.contains(rest) || is_known(rest);
+        let credible = |rest: &str| self.tongue.wishes.tails.has(rest) || is_known(rest);
         let mut best: f32 = 0.0;
         for (beginning, whole) in [(known, true), (known_stem, false)] {
             let Some(rest) = token
@@ -116,9 +104,11 @@ fn sounds(letters: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::tongue;
+    use crate::words::Language;
 
     fn part(token: &str, known: &str) -> f32 {
-        let compounds = Compounds::of(Language::DA);
+        let compounds = Compounds::of(&tongue(Language::DA));
         compounds.part_of(token, token, known, known, |rest| rest == "affald")
     }
 

@@ -2,6 +2,7 @@
 //! is thinking and is given more time.
 
 use super::text::words;
+use crate::language::{Phrases, folded, tongue};
 use crate::words::Language;
 
 /// How a caller's words so far end.
@@ -16,53 +17,21 @@ pub enum Ending {
     Hesitant,
 }
 
-/// What a language's words that go on are.
-struct Endings {
-    hesitant: &'static str,
-    /// Phrases, one a line or comma.
-    open: &'static str,
-}
-
-const DANISH: Endings = Endings {
-    hesitant: "øh, øhm, øhh, æh, æhm, eh, ehm, hm, hmm, altså, men, og, eller, fordi, for at, så at, \
-               vent, lad mig se, lad os se, et øjeblik",
-    open: "jeg, vi, du, vil gerne, ville gerne, jeg vil, jeg skal, jeg kan, jeg har, jeg er, jeg ville, \
-           skal bare, tale med, snakke med, tale, snakke, høre, spørge, vide, have, til, med, om, på, i, \
-           fra, ved, af, for, hos, mod, en, et, den, det, de, der, min, mit, mine, din, dit, noget, nogen, \
-           er, hedder, bor, handler, drejer sig, nummeret er, nummeret, klokken, kl, den første i, at, som, \
-           hvis, når, hr, fru, vedrørende, angående, ny, nyt, nye, gammel, gammelt",
-};
-
-const ENGLISH: Endings = Endings {
-    hesitant: "um, uh, er, erm, ehm, hm, hmm, uhm, but, and, or, because, so that, wait, let me see, \
-               hang on, hold on, one moment, well",
-    open: "i, we, you, i want, i need, i would, i'd, would like, i'd like, like to, i have, i am, i'm, \
-           speak, talk, speak to, speak with, talk to, ask, ask about, to, with, about, on, in, from, at, \
-           of, for, by, the, a, an, my, your, some, any, is, are, am, number is, it's, this is, name is, \
-           live, live at, that, which, if, when, mr, mrs, ms, regarding, concerning, new, old",
-};
-
 /// Tells how words end in a language; what is not known of a language is whole.
 pub fn ending(text: &str, language: Language) -> Ending {
-    let endings = match language {
-        Language::DA => DANISH,
-        Language::EN => ENGLISH,
-        _ => return Ending::Whole,
-    };
+    let tongue = tongue(language);
+    if tongue.is_bare() {
+        return Ending::Whole;
+    }
     // What was not understood may be anything, and more may come of it.
     if text.trim_end().ends_with("[unk]") {
         return Ending::Open;
     }
-    let said = words(text);
-    let ends_with = |phrases: &str| {
-        phrases.split(',').any(|phrase| {
-            let phrase = words(phrase);
-            !phrase.is_empty() && said.ends_with(&phrase)
-        })
-    };
-    if ends_with(endings.hesitant) {
+    let said = folded(text);
+    let ends_with = |phrases: &Phrases| phrases.iter().any(|phrase| said.ends_with(phrase));
+    if ends_with(&tongue.murmurs.hesitations) {
         Ending::Hesitant
-    } else if ends_with(endings.open) {
+    } else if ends_with(&tongue.murmurs.unfinished) {
         Ending::Open
     } else {
         Ending::Whole

@@ -1,11 +1,10 @@
 //! Which language was spoken, by the words that only one of them has.
 
-use std::collections::BTreeSet;
-use std::sync::LazyLock;
-
 use super::text::{fold, words};
 use super::vocabulary::Vocabulary;
 use crate::dialog::{Heard, Hypothesis};
+use crate::language::lexicon::Kind;
+use crate::language::{Tongue, tongue};
 use crate::words::Language;
 
 /// The share of a decision between hypotheses that the recogniser's own confidence has.
@@ -17,64 +16,25 @@ const PLAUSIBLE: f32 = 0.3;
 /// What the language of the call so far has ahead.
 const PREFERRED: f32 = 0.12;
 
-/// Everyday words that Danish has and English has not.
-const DANISH: &str = "jeg du han hun de det den mig dig ham hende os jer sig min mit mine din dit en et \
-og eller som der er var bliver blev være været har havde kan skal skulle vil ville må måtte bør af på \
-til fra med om ved hos efter før uden op ned ud ind når hvis fordi også ikke jo nok bare lige nu jamen \
-øh nå ja nej tak hej goddag hallo farvel godmorgen noget nogen nogle ingen alt alle denne dette hvad \
-hvem hvor hvordan hvornår hvorfor hvilken gerne tale snakke stille spørge brug hjælp ringe kommunen \
-pas klokken mandag tirsdag onsdag torsdag fredag lørdag søndag januar februar marts maj juni juli \
-oktober nul tre fire fem seks syv otte ni ti elleve tolv tretten fjorten femten seksten sytten atten \
-nitten tyve tredive fyrre halvtreds tres halvfjerds firs halvfems hundrede tusind dag morgen aften \
-uge måned år rigtigt forkert passer stemmer menneske medarbejder dansk engelsk igen selvfølgelig \
-måske bestille aflyse bil skole skat jobcenter borgerservice kørekort";
-
-/// Everyday words that English has and Danish has not.
-const ENGLISH: &str = "you he she we they it him her us them my your his our their the and or but that \
-this these those is are was were be been am has had do does did can could shall should will would might \
-must of on with about into after before between without when if because just now here there oh uh um \
-yes no thanks thank please hello hi good morning evening goodbye any some none what who where how why \
-which want need speak talk transfer put through connect know ask question help call like someone person \
-today tomorrow monday tuesday wednesday thursday friday saturday sunday january february march may june \
-july october zero one two three four five seven eight nine ten eleven twelve thirteen fourteen fifteen \
-sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred \
-thousand day week month year right correct wrong agent english danish again of course maybe book \
-cancel car school tax job centre center citizen passport licence license i'm i'd don't can't an";
-
-/// Number words of both languages.
-const NUMBERS: &str = "nul en et to tre fire fem seks syv otte ni ti elleve tolv tretten fjorten \
-femten seksten sytten atten nitten tyve tredive fyrre halvtreds tres halvfjerds firs halvfems \
-hundrede tusind zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen \
-fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety \
-hundred thousand";
-
-static EVERYDAY_DANISH: LazyLock<BTreeSet<String>> =
-    LazyLock::new(|| DANISH.split_whitespace().map(fold).collect());
-static EVERYDAY_ENGLISH: LazyLock<BTreeSet<String>> =
-    LazyLock::new(|| ENGLISH.split_whitespace().map(fold).collect());
-
-/// Tells Danish from English, with a confidence from 0 to 1; nothing where the words do not say.
-pub fn language_of(text: &str) -> Option<(Language, f32)> {
+/// Tells in which of some languages a text is, with a confidence from 0 to 1; nothing where the
+/// words do not say.
+pub fn language_of(text: &str, among: &[Language]) -> Option<(Language, f32)> {
     let words = words(text);
-    let danish = share(&words, Language::DA)? * words.len() as f32;
-    let english = share(&words, Language::EN)? * words.len() as f32;
-    let letters = words
+    let mut likely: Vec<(Language, f32)> = among
         .iter()
-        .filter(|word| word.contains(['æ', 'ø', 'å']))
-        .count() as f32;
-    let danish = danish + letters;
-    let (language, lead) = if danish >= english {
-        (Language::DA, danish)
-    } else {
-        (Language::EN, english)
-    };
-    let ahead = (danish - english).abs();
+        .map(|language| (*language, everyday(&words, &tongue(*language))))
+        .collect();
+    // Stable: the languages of a tenant stay in its order.
+    likely.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    let (language, lead) = *likely.first()?;
+    let next = likely.get(1).map_or(0.0, |(_, next)| *next);
+    let ahead = lead - next;
     if ahead < 0.5 {
         return None;
     }
     // One word leaves half the doubt, two a quarter; words of the other language bring it back.
     let certain = 1.0 - 0.5_f32.powf(ahead);
-    Some((language, certain * lead / (danish + english)))
+    Some((language, certain * lead / (lead + next)))
 }
 
 /// Chooses between what the recognisers of several languages made of one turn.
@@ -95,8 +55,9 @@ pub fn choose<'a>(
         let unknown = hypothesis.text.matches("[unk]").count() as f32;
         let understood = vocabulary.understand(&hypothesis.text, hypothesis.language);
         let sense = understood.best().map_or(0.0, |best| best.score);
+        let tongue = tongue(hypothesis.language);
         let explained = said.iter().filter(|word| {
-            vocabulary.knows(word, hypothesis.language) || is_carrier(word, hypothesis.language)
+            vocabulary.knows(word, hypothesis.language) || is_carrier(word, &tongue)
         });
         let plausible = explained.count() as f32 / said.len() as f32;
         let confidence = hypothesis.confidence.clamp(0.0, 1.0);
@@ -114,37 +75,28 @@ pub fn choose<'a>(
 
 /// Tells whether a word is one that carries a wish. Numbers are none: they are what a recogniser of
 /// the wrong language makes of noise.
-fn is_carrier(word: &str, language: Language) -> bool {
+fn is_carrier(word: &str, tongue: &Tongue) -> bool {
     let word = fold(word);
-    let (everyday, both) = match language {
-        Language::DA => (&*EVERYDAY_DANISH, "i for at hr fru"),
-        Language::EN => (&*EVERYDAY_ENGLISH, "i to for at with a me so"),
-        _ => return false,
-    };
-    let number = NUMBERS
-        .split_whitespace()
-        .any(|number| fold(number) == word);
-    !number && (everyday.contains(&word) || both.split(' ').any(|other| other == word))
+    let number = tongue.lexicon.get(&word).is_some_and(Kind::is_number_word);
+    !number && (tongue.wishes.everyday.has(&word) || tongue.wishes.shared.has(&word))
 }
 
-/// Tells which share of the words is everyday in a language; nothing for no words.
-fn share(words: &[String], language: Language) -> Option<f32> {
-    let everyday = match language {
-        Language::DA => &*EVERYDAY_DANISH,
-        Language::EN => &*EVERYDAY_ENGLISH,
-        _ => return (!words.is_empty()).then_some(0.0),
-    };
-    let known = words
+/// Counts the words that are everyday in a language and those with letters that only it has.
+fn everyday(words: &[String], tongue: &Tongue) -> f32 {
+    let wishes = &tongue.wishes;
+    let known = words.iter().filter(|word| wishes.everyday.has(&fold(word)));
+    let spelled = words
         .iter()
-        .filter(|word| everyday.contains(&fold(word)))
-        .count();
-    (!words.is_empty()).then(|| known as f32 / words.len() as f32)
+        .filter(|word| word.contains(|c| wishes.letters.contains(c)));
+    (known.count() + spelled.count()) as f32
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::understand::Intent;
+
+    const BOTH: [Language; 2] = [Language::DA, Language::EN];
 
     #[test]
     fn sentences_tell_their_language() {
@@ -158,7 +110,7 @@ mod tests {
             "pas",
         ] {
             assert_eq!(
-                language_of(text).map(|(l, _)| l),
+                language_of(text, &BOTH).map(|(l, _)| l),
                 Some(Language::DA),
                 "{text}"
             );
@@ -173,7 +125,7 @@ mod tests {
             "do you speak english",
         ] {
             assert_eq!(
-                language_of(text).map(|(l, _)| l),
+                language_of(text, &BOTH).map(|(l, _)| l),
                 Some(Language::EN),
                 "{text}"
             );
@@ -182,8 +134,8 @@ mod tests {
 
     #[test]
     fn a_whole_sentence_is_surer_than_one_word() {
-        let word = language_of("ja").map(|(_, sure)| sure);
-        let sentence = language_of("jeg vil gerne tale med kommunen").map(|(_, sure)| sure);
+        let word = language_of("ja", &BOTH).map(|(_, sure)| sure);
+        let sentence = language_of("jeg vil gerne tale med kommunen", &BOTH).map(|(_, sure)| sure);
         assert!(word < Some(0.6), "{word:?}");
         assert!(sentence > Some(0.9), "{sentence:?}");
     }
@@ -191,7 +143,7 @@ mod tests {
     #[test]
     fn words_of_no_language_tell_nothing() {
         for text in ["", "[unk]", "hm", "42", "mitid"] {
-            assert_eq!(language_of(text), None, "{text}");
+            assert_eq!(language_of(text, &BOTH), None, "{text}");
         }
     }
 

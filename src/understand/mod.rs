@@ -6,6 +6,7 @@ mod compound;
 mod ending;
 mod intent;
 mod language;
+mod refusal;
 mod score;
 mod stem;
 mod stop;

@@ -1,14 +1,14 @@
 //! Stems: what is left of a word when its endings are off.
 
-use rust_stemmers::{Algorithm, Stemmer};
+use rust_stemmers::Algorithm;
 
 use super::text::fold;
-use crate::words::Language;
+use crate::language::{Stemmer, Tongue};
 
 /// Takes endings off the words of one language.
 pub(super) struct Stems {
-    stemmer: Option<Stemmer>,
-    language: Language,
+    stemmer: Option<rust_stemmers::Stemmer>,
+    of: Option<Stemmer>,
 }
 
 /// One word in the forms in which it is compared, all folded.
@@ -24,30 +24,38 @@ pub(super) struct Stemmed {
 
 impl Stems {
     /// Prepares a language; one without a stemmer keeps its words whole.
-    pub(super) fn of(language: Language) -> Self {
-        let algorithm = match language.code() {
-            "da" => Some(Algorithm::Danish),
-            "en" => Some(Algorithm::English),
-            "de" => Some(Algorithm::German),
-            "sv" => Some(Algorithm::Swedish),
-            "no" | "nb" => Some(Algorithm::Norwegian),
-            "fr" => Some(Algorithm::French),
-            "es" => Some(Algorithm::Spanish),
-            "tr" => Some(Algorithm::Turkish),
-            "ar" => Some(Algorithm::Arabic),
-            _ => None,
-        };
+    pub(super) fn of(tongue: &Tongue) -> Self {
+        let algorithm = tongue.stemmer.map(|stemmer| match stemmer {
+            Stemmer::Arabic => Algorithm::Arabic,
+            Stemmer::Danish => Algorithm::Danish,
+            Stemmer::Dutch => Algorithm::Dutch,
+            Stemmer::English => Algorithm::English,
+            Stemmer::Finnish => Algorithm::Finnish,
+            Stemmer::French => Algorithm::French,
+            Stemmer::German => Algorithm::German,
+            Stemmer::Greek => Algorithm::Greek,
+            Stemmer::Hungarian => Algorithm::Hungarian,
+            Stemmer::Italian => Algorithm::Italian,
+            Stemmer::Norwegian => Algorithm::Norwegian,
+            Stemmer::Portuguese => Algorithm::Portuguese,
+            Stemmer::Romanian => Algorithm::Romanian,
+            Stemmer::Russian => Algorithm::Russian,
+            Stemmer::Spanish => Algorithm::Spanish,
+            Stemmer::Swedish => Algorithm::Swedish,
+            Stemmer::Tamil => Algorithm::Tamil,
+            Stemmer::Turkish => Algorithm::Turkish,
+        });
         Self {
-            stemmer: algorithm.map(Stemmer::create),
-            language,
+            stemmer: algorithm.map(rust_stemmers::Stemmer::create),
+            of: tongue.stemmer,
         }
     }
 
     /// Stems one lower-case word.
     pub(super) fn stem(&self, word: &str) -> Stemmed {
-        let word = match self.language {
-            Language::EN => british(word),
-            Language::DA => full_ending(word),
+        let word = match self.of {
+            Some(Stemmer::English) => british(word),
+            Some(Stemmer::Danish) => full_ending(word),
             _ => word.to_owned(),
         };
         let stem = match &self.stemmer {
@@ -55,8 +63,8 @@ impl Stems {
             None => fold(&word),
         };
         let folded = fold(&word);
-        let root = match self.language {
-            Language::DA => danish_root(&folded, &stem),
+        let root = match self.of {
+            Some(Stemmer::Danish) => danish_root(&folded, &stem),
             _ => stem.clone(),
         };
         Stemmed { folded, stem, root }
@@ -135,10 +143,12 @@ fn single_end(head: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::tongue;
+    use crate::words::Language;
 
     #[test]
     fn forms_of_a_danish_word_have_one_stem() {
-        let stems = Stems::of(Language::DA);
+        let stems = Stems::of(&tongue(Language::DA));
         for forms in [
             ["kørekort", "kørekortet", "kørekortene"],
             ["åbningstid", "åbningstider", "åbningstiderne"],
@@ -153,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_danish_verb_and_its_noun_have_one_root() {
-        let stems = Stems::of(Language::DA);
+        let stems = Stems::of(&tongue(Language::DA));
         for [verb, noun] in [
             ["flytte", "flytning"],
             ["ansøger", "ansøgningen"],
@@ -176,7 +186,7 @@ mod tests {
 
     #[test]
     fn british_and_american_spellings_are_one_word() {
-        let stems = Stems::of(Language::EN);
+        let stems = Stems::of(&tongue(Language::EN));
         assert_eq!(
             stems.stem("driving licence").stem,
             stems.stem("driving licence").stem

@@ -6,6 +6,7 @@ pub fn fold(word: &str) -> String {
     for character in word.chars().flat_map(char::to_lowercase) {
         match character {
             'æ' | 'ä' => folded.push_str("ae"),
+            'ß' => folded.push_str("ss"),
             'ø' | 'ö' => folded.push_str("oe"),
             'å' => folded.push_str("aa"),
             'é' | 'è' | 'ê' | 'ë' => folded.push('e'),

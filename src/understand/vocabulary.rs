@@ -1,13 +1,16 @@
 //! A tenant's words, made ready for understanding: per language an index of terms and their stems.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::compound::Compounds;
 use super::intent::{Intent, Understanding, Verdict};
+use super::refusal;
 use super::score;
 use super::stem::{Stemmed, Stems};
 use super::stop::{StopWords, Weight};
 use super::text::{fold, resemblance, words};
+use crate::language::{Tongue, tongue};
 use crate::words::{IntentName, Language};
 
 /// All intents that can be understood at one place of a flow, indexed per language.
@@ -34,8 +37,9 @@ pub(super) enum Kind {
 }
 
 /// The terms of all intents in one language.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Index {
+    tongue: Arc<Tongue>,
     pub(super) terms: Vec<Term>,
     pub(super) entries: Vec<Entry>,
     by_stem: BTreeMap<String, usize>,
@@ -127,7 +131,7 @@ impl Vocabulary {
                         .languages
                         .entry(language)
                         .or_insert_with(|| Index::of(language));
-                    let stems = Stems::of(language);
+                    let stems = Stems::of(&tongue(language));
                     for phrase in phrases {
                         index.add(number, kind, phrase, &stems);
                     }
@@ -145,9 +149,10 @@ impl Vocabulary {
                 verdict: Verdict::Nothing,
             };
         };
-        let tokens = index.tokens(text, language);
-        let hits = index.hits(&tokens);
-        score::understand(&self.intents, index, &tokens, &hits)
+        let tokens = index.tokens(text);
+        let understood =
+            |tokens: &[Token]| score::understand(&self.intents, index, tokens, &index.hits(tokens));
+        refusal::understand(&tokens, &index.tongue, understood)
     }
 
     /// Returns names, synonyms and topics in one language, sorted: hints for a recogniser.
@@ -159,19 +164,25 @@ impl Vocabulary {
     /// Tells whether a word is one of the tenant's in this language.
     pub(super) fn knows(&self, word: &str, language: Language) -> bool {
         self.languages.get(&language).is_some_and(|index| {
-            index
-                .by_stem
-                .contains_key(&Stems::of(language).stem(word).stem)
+            let stem = Stems::of(&index.tongue).stem(word).stem;
+            index.by_stem.contains_key(&stem)
         })
     }
 }
 
 impl Index {
     fn of(language: Language) -> Self {
+        let tongue = tongue(language);
         Self {
-            stop: StopWords::of(language),
-            compounds: Compounds::of(language),
-            ..Self::default()
+            terms: Vec::new(),
+            entries: Vec::new(),
+            by_stem: BTreeMap::new(),
+            roots: BTreeMap::new(),
+            stop: StopWords::of(&tongue),
+            compounds: Compounds::of(&tongue),
+            tongue,
+            hints: BTreeSet::new(),
+            names: BTreeSet::new(),
         }
     }
 
@@ -267,10 +278,10 @@ impl Index {
         number
     }
 
-    fn tokens(&self, text: &str, language: Language) -> Vec<Token> {
+    fn tokens(&self, text: &str) -> Vec<Token> {
         // A turn is a few sentences; what is far longer is no answer to a question.
         const MOST_WORDS: usize = 120;
-        let stems = Stems::of(language);
+        let stems = Stems::of(&self.tongue);
         words(text)
             .into_iter()
             .take(MOST_WORDS)

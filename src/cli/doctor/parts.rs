@@ -14,9 +14,9 @@ use crate::flow::Library;
 use crate::http::Token;
 use crate::pbx::LinkState;
 use crate::send::{Letters, NotCarried, Outbox, Smtp};
-use crate::speech::espeak::Espeak;
-use crate::speech::{Ears, SpeechError};
+use crate::speech::{Ears, SpeechError, Voice};
 use crate::store::{Chance, Store, StoreError, SystemClock};
+use crate::web;
 use crate::words::QueueName;
 
 /// How long connecting to a port of this machine may take.
@@ -27,7 +27,7 @@ pub(super) async fn examine(config: &Config) -> Vec<Diagnosis> {
     let (library, mut diagnoses) = flows(&config.flows);
     diagnoses.extend(state_folder(&config.state));
     diagnoses.extend(secrets(config));
-    let service = service(config);
+    let service = service(config).await;
     let running = service.is_some();
     diagnoses.extend(service);
     // FreeSWITCH brings calls elsewhere, and their audio by ports that it is told of call by call.
@@ -37,16 +37,17 @@ pub(super) async fn examine(config: &Config) -> Vec<Diagnosis> {
     };
     diagnoses.extend(audio);
     diagnoses.extend(port("http port", config.http.listen, running));
-    let (pbx, mail, ears, store) = tokio::join!(
+    let (pbx, mail, ears, voices, store) = tokio::join!(
         pbx(config, library.as_ref()),
         mail(config),
         recognition(config),
+        synthesis(config),
         store(config, running),
     );
     diagnoses.extend(pbx);
     diagnoses.push(mail);
     diagnoses.extend(ears);
-    diagnoses.push(synthesis(config));
+    diagnoses.extend(voices);
     diagnoses.extend(store);
     diagnoses
 }
@@ -103,6 +104,9 @@ fn secrets(config: &Config) -> Vec<Diagnosis> {
     if let Some(password) = &config.mail.password_file {
         files.push(("mail.password_file", password));
     }
+    let engines = config.speech.voices.values().flatten();
+    let keys = engines.filter_map(|engine| engine.key_file());
+    files.extend(keys.map(|file| ("speech.voices", file)));
     if token.exists() {
         files.push(("http.token_file", &token));
     }
@@ -150,15 +154,9 @@ fn others_may_read(_: &std::fs::Metadata) -> bool {
 }
 
 /// Asks the running service whether it is ready; nothing when none is running.
-fn service(config: &Config) -> Option<Diagnosis> {
+async fn service(config: &Config) -> Option<Diagnosis> {
     let address = reachable(config.http.listen);
     TcpStream::connect_timeout(&address, CONNECT).ok()?;
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(CONNECT))
-        .http_status_as_error(false)
-        .proxy(None)
-        .build()
-        .into();
     let stranger = |why: String| {
         Diagnosis::wrong(
             "service",
@@ -166,11 +164,10 @@ fn service(config: &Config) -> Option<Diagnosis> {
             "end it, or set `http.listen` to another port",
         )
     };
-    let mut answer = match agent.get(format!("http://{address}/readyz")).call() {
-        Ok(answer) => answer,
-        Err(error) => return Some(stranger(error.to_string())),
+    let text = match get(&format!("http://{address}/readyz"), None).await {
+        Ok(text) => text,
+        Err(why) => return Some(stranger(why)),
     };
-    let text = answer.body_mut().read_to_string().unwrap_or_default();
     let Ok(body) = serde_json::from_str::<serde_json::Value>(&text) else {
         return Some(stranger("it does not answer in JSON".to_owned()));
     };
@@ -304,15 +301,26 @@ async fn recognition(config: &Config) -> Vec<Diagnosis> {
     }
 }
 
-fn synthesis(config: &Config) -> Diagnosis {
-    match Espeak::find(&config.speech) {
-        Ok(espeak) => Diagnosis::well("voice", espeak.program().display().to_string()),
-        Err(error) => Diagnosis::wrong(
-            "voice",
-            error.to_string(),
-            "install espeak-ng, or set `speech.espeak`; without a voice callers go to the queue",
-        ),
+async fn synthesis(config: &Config) -> Vec<Diagnosis> {
+    let voice = Voice::new(&config.speech);
+    let quiet =
+        "the next voice of the language speaks instead; without any, callers go to the queue";
+    let faults = voice.faults().iter();
+    let faults = faults.map(|it| Diagnosis::wrong("voice", it.to_string(), quiet));
+    let mut diagnoses: Vec<Diagnosis> = faults.collect();
+    for trial in voice.try_out().await {
+        diagnoses.push(match trial.outcome {
+            Ok(took) => Diagnosis::well(
+                "voice",
+                format!(
+                    "{}: speaks {} after {took:.0?}",
+                    trial.voice, trial.language
+                ),
+            ),
+            Err(fault) => Diagnosis::wrong("voice", format!("{}: {fault}", trial.voice), quiet),
+        });
     }
+    diagnoses
 }
 
 async fn store(config: &Config, running: bool) -> Vec<Diagnosis> {
@@ -332,7 +340,7 @@ async fn store(config: &Config, running: bool) -> Vec<Diagnosis> {
             vec![Diagnosis::well("store", shown), letters]
         }
         Ok(Err(StoreError::InUse { .. })) if running => {
-            let letters = letters_of_service(config);
+            let letters = letters_of_service(config).await;
             vec![
                 Diagnosis::well("store", format!("{shown} is held by the service")),
                 letters,
@@ -362,7 +370,7 @@ async fn letters(config: &Config, store: Store) -> Diagnosis {
     }
 }
 
-fn letters_of_service(config: &Config) -> Diagnosis {
+async fn letters_of_service(config: &Config) -> Diagnosis {
     let unknown = |why: String| {
         Diagnosis::odd(
             "outbox",
@@ -375,28 +383,27 @@ fn letters_of_service(config: &Config) -> Diagnosis {
         Err(error) => return unknown(error.to_string()),
     };
     let address = reachable(config.http.listen);
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(CONNECT))
-        .proxy(None)
-        .build()
-        .into();
-    let answer = agent
-        .get(format!("http://{address}/api/v1/deadletters"))
-        .header("Authorization", token.header())
-        .call()
-        .map_err(|error| error.to_string())
-        .and_then(|mut answer| {
-            answer
-                .body_mut()
-                .read_to_string()
-                .map_err(|it| it.to_string())
-        })
-        .and_then(|text| {
-            serde_json::from_str::<serde_json::Value>(&text).map_err(|it| it.to_string())
-        });
+    let url = format!("http://{address}/api/v1/deadletters");
+    let answer = get(&url, Some(&token)).await.and_then(|text| {
+        serde_json::from_str::<serde_json::Value>(&text).map_err(|it| it.to_string())
+    });
     match answer {
         Ok(body) => about_letters(body["deadletters"].as_array().cloned().unwrap_or_default()),
         Err(why) => unknown(why),
+    }
+}
+
+/// Asks a door on this machine and returns what it answers, whatever its status.
+async fn get(url: &str, token: Option<&Token>) -> Result<String, String> {
+    let client = web::client().map_err(web::reason)?;
+    let mut request = client.get(url);
+    if let Some(token) = token {
+        request = request.header("Authorization", token.header());
+    }
+    let exchange = async { request.send().await?.text().await };
+    match tokio::time::timeout(CONNECT, exchange).await {
+        Ok(answer) => answer.map_err(web::reason),
+        Err(_) => Err(format!("nothing came within {CONNECT:?}")),
     }
 }
 

@@ -4,19 +4,20 @@ use jiff::civil::{Date, Weekday};
 use jiff::{Span, ToSpan};
 
 use super::Answer;
-use super::numeral::cardinal;
+use super::numeral::{cardinal, units_first};
 use super::word::{Kind, Word, words};
 use crate::dialog::speak::next_of_its_kind;
+use crate::language::{Tongue, Words};
 use crate::words::Language;
 
 /// Hears a day; after a correction ("nej, tirsdag") the last one.
-pub(super) fn date(text: &str, language: Language, today: Date) -> Option<Answer<Date>> {
-    let words = words(text, language);
+pub(super) fn date(text: &str, tongue: &Tongue, today: Date) -> Option<Answer<Date>> {
+    let words = words(text, tongue);
     let corrected = words.iter().rposition(|word| word.kind == Kind::Correction);
     if let Some(at) = corrected
         && let Some(mut answer) = (Calendar {
             words: &words[at + 1..],
-            language,
+            tongue,
             today,
         })
         .read()
@@ -28,7 +29,7 @@ pub(super) fn date(text: &str, language: Language, today: Date) -> Option<Answer
     }
     Calendar {
         words: &words,
-        language,
+        tongue,
         today,
     }
     .read()
@@ -36,7 +37,7 @@ pub(super) fn date(text: &str, language: Language, today: Date) -> Option<Answer
 
 struct Calendar<'a> {
     words: &'a [Word],
-    language: Language,
+    tongue: &'a Tongue,
     today: Date,
 }
 
@@ -83,28 +84,36 @@ impl Calendar<'_> {
         })
     }
 
-    fn is(&self, at: usize, texts: &[&str]) -> bool {
-        self.words
-            .get(at)
-            .is_some_and(|word| texts.contains(&word.text.as_str()))
+    fn is(&self, at: usize, words: &Words) -> bool {
+        self.words.get(at).is_some_and(|word| words.has(&word.text))
     }
 
     fn kind(&self, at: usize) -> Option<&Kind> {
         self.words.get(at).map(|word| &word.kind)
     }
 
-    fn before(&self, at: usize, texts: &[&str]) -> bool {
-        at > 0 && self.is(at - 1, texts)
+    fn before(&self, at: usize, words: &Words) -> bool {
+        at > 0 && self.is(at - 1, words)
     }
 
     /// Finds where a run of words stands.
-    fn find(&self, phrase: &[&str]) -> Option<usize> {
-        self.words.windows(phrase.len()).position(|window| {
-            window
-                .iter()
+    fn find(&self, phrase: &[String]) -> Option<usize> {
+        (0..self.words.len()).find(|at| self.begins(*at, phrase))
+    }
+
+    /// Tells whether a run of words stands at a place.
+    fn begins(&self, at: usize, phrase: &[String]) -> bool {
+        let said = self.words.get(at..at + phrase.len());
+        said.is_some_and(|said| {
+            said.iter()
                 .zip(phrase)
                 .all(|(word, part)| word.text == *part)
         })
+    }
+
+    /// Finds one of these words and one of those right after it.
+    fn pair(&self, first: &Words, second: &Words) -> bool {
+        (0..self.words.len()).any(|at| self.is(at, first) && self.is(at + 1, second))
     }
 
     /// Finds the weekday that was named first.
@@ -122,66 +131,36 @@ impl Calendar<'_> {
     }
 
     /// Finds today, tomorrow and their neighbours, as days from today.
-    fn near(&self) -> Option<(i32, &'static str)> {
-        let phrases: &[(&[&str], i32, &'static str)] = match self.language {
-            Language::DA => &[
-                (&["overmorgen"], 2, "i overmorgen"),
-                (&["iovermorgen"], 2, "i overmorgen"),
-                (&["over", "morgen"], 2, "i overmorgen"),
-                (&["i", "morgen"], 1, "i morgen"),
-                (&["imorgen"], 1, "i morgen"),
-                (&["i", "dag"], 0, "i dag"),
-                (&["idag"], 0, "i dag"),
-                (&["dags", "dato"], 0, "i dag"),
-                (&["i", "aften"], 0, "i aften"),
-                (&["i", "eftermiddag"], 0, "i eftermiddag"),
-                (&["i", "formiddag"], 0, "i formiddag"),
-                (&["i", "forgaars"], -2, "i forgårs"),
-                (&["i", "gaar"], -1, "i går"),
-                (&["igaar"], -1, "i går"),
-            ],
-            Language::EN => &[
-                (&["day", "after", "tomorrow"], 2, "the day after tomorrow"),
-                (&["tomorrow"], 1, "tomorrow"),
-                (&["tomorrows"], 1, "tomorrow"),
-                (&["tomorow"], 1, "tomorrow"),
-                (&["tommorow"], 1, "tomorrow"),
-                (&["to", "morrow"], 1, "tomorrow"),
-                (
-                    &["day", "before", "yesterday"],
-                    -2,
-                    "the day before yesterday",
-                ),
-                (&["yesterday"], -1, "yesterday"),
-                (&["today"], 0, "today"),
-                (&["todays"], 0, "today"),
-                (&["tonight"], 0, "tonight"),
-                (&["this", "afternoon"], 0, "this afternoon"),
-                (&["this", "morning"], 0, "this morning"),
-                (&["this", "evening"], 0, "this evening"),
-            ],
-            _ => &[],
-        };
-        if self.language == Language::DA && self.words.len() == 1 && self.is(0, &["morgen"]) {
-            return Some((1, "morgen"));
+    fn near(&self) -> Option<(i32, &str)> {
+        if let [only] = self.words {
+            let alone = self.tongue.days.near_alone.iter();
+            let found = alone.map(|(name, days)| (*days, name.as_str()));
+            if let Some(found) = found.into_iter().find(|(_, name)| *name == only.text) {
+                return Some(found);
+            }
         }
-        let found = phrases
-            .iter()
-            .find(|(phrase, ..)| self.find(phrase).is_some());
-        found.map(|(_, days, name)| (*days, *name))
+        let mut near = self.tongue.near.iter();
+        let found = near.find(|(phrase, ..)| self.find(phrase).is_some());
+        found.map(|(_, days, name)| (*days, name.as_str()))
     }
 
     /// Finds "om to uger", "in a week", "fjorten dage": the span, and how sure it is.
     fn offset(&self) -> Option<(Span, f32, String)> {
+        let days = &self.tongue.days;
         for (at, word) in self.words.iter().enumerate() {
             let (count, from, sure) = match self.count_before(at) {
                 Some(found) => found,
                 None => continue,
             };
-            // "om en uge", "in two weeks", "i dag otte dage", "fredag om 14 dage".
-            let announced = self.before(from, &["om", "in", "i", "dag", "idag", "within", "on"])
+            // "om en uge", "in two weeks", "i dag otte dage", "fredag om 14 dage", "two weeks today".
+            let announced = self.before(from, &days.ahead)
                 || from > 0 && matches!(self.words[from - 1].kind, Kind::Weekday(_))
-                || self.is(at + 1, &["from", "fra", "on"]);
+                || self.is(at + 1, &days.from)
+                || self
+                    .tongue
+                    .near
+                    .iter()
+                    .any(|(phrase, ..)| self.begins(at + 1, phrase));
             if !announced {
                 continue;
             }
@@ -191,15 +170,21 @@ impl Calendar<'_> {
                 .map(|word| word.text.as_str())
                 .collect();
             let said = said.join(" ");
-            let found = match word.text.as_str() {
-                // To many Danes "otte dage" is a week.
-                "dage" if count == 8 => (7.days(), 0.5, said),
-                "dag" | "dage" | "day" | "days" => (count.days(), sure, said),
-                "uge" | "uger" | "week" | "weeks" => (count.weeks(), sure, said),
-                "fortnight" => (count.saturating_mul(2).weeks(), sure, said),
-                "maaned" | "maaneder" | "month" | "months" => (count.months(), sure * 0.9, said),
-                "aar" | "year" | "years" => (count.years(), sure * 0.9, said),
-                _ => continue,
+            let text = word.text.as_str();
+            let found = if days.day.has(text) && count == 8 && days.eight_days {
+                (7.days(), 0.5, said)
+            } else if days.day.has(text) {
+                (count.days(), sure, said)
+            } else if days.week.has(text) {
+                (count.weeks(), sure, said)
+            } else if days.fortnight.has(text) {
+                (count.saturating_mul(2).weeks(), sure, said)
+            } else if days.month.has(text) {
+                (count.months(), sure * 0.9, said)
+            } else if days.year.has(text) {
+                (count.years(), sure * 0.9, said)
+            } else {
+                continue;
             };
             return Some(found);
         }
@@ -209,20 +194,20 @@ impl Calendar<'_> {
     /// Reads the number that ends right before a word: value, first word, confidence.
     fn count_before(&self, at: usize) -> Option<(i64, usize, f32)> {
         let last = at.checked_sub(1)?;
-        if self.language == Language::EN && self.is(last, &["a", "an", "the"]) {
+        if self.is(last, &self.tongue.days.one) {
             return Some((1, last, 0.9));
         }
-        let couple = match self.language {
-            Language::DA => self.is(last, &["par"]).then_some(last.saturating_sub(1)),
-            _ => (self.is(last, &["of"]) && self.before(last, &["couple"]))
-                .then_some(last.saturating_sub(2)),
-        };
+        let couple = self.tongue.days.couple.iter().find_map(|couple| {
+            let from = at.checked_sub(couple.len())?;
+            // "et par", "a couple of".
+            self.begins(from, couple).then_some(from.saturating_sub(1))
+        });
         if let Some(from) = couple {
             return Some((2, from, 0.5));
         }
         // Two words at most: "twenty one days"; three in Danish: "en og tyve dage".
         (at.saturating_sub(3)..at).find_map(|from| {
-            let found = cardinal(self.words, from, self.language, false)?;
+            let found = cardinal(self.words, from, self.tongue, false)?;
             let value = i64::try_from(found.value).ok()?;
             (found.until == at).then_some((value, from, 0.9 * found.confidence))
         })
@@ -237,7 +222,7 @@ impl Calendar<'_> {
     fn explicit_at(&self, at: usize) -> Option<Explicit> {
         if let Some(&Kind::Month(month)) = self.kind(at) {
             let mut next = at + 1;
-            while self.is(next, &["den", "the", "d"]) {
+            while self.is(next, &self.tongue.days.before) {
                 next += 1;
             }
             let (day, until, sure) = self.day(next)?;
@@ -251,12 +236,12 @@ impl Calendar<'_> {
         }
         let (day, until, sure) = self.day(at)?;
         let mut next = until;
-        while self.is(next, &["i", "of", "the", "in", "den", "dag", "day", "d"]) {
+        let days = &self.tongue.days;
+        while self.is(next, &days.between) {
             next += 1;
         }
-        let is_next = self.is(next, &["naeste", "next"]);
-        if (is_next || self.is(next, &["denne", "this"])) && self.is(next + 1, &["maaned", "month"])
-        {
+        let is_next = self.is(next, &days.next);
+        if (is_next || self.is(next, &days.this)) && self.is(next + 1, &days.month) {
             let base = if is_next {
                 self.today.saturating_add(1.month())
             } else {
@@ -308,7 +293,7 @@ impl Calendar<'_> {
             }
             // "twenty first".
             (Kind::Tens(tens @ (20 | 30)), Some(Kind::Ordinal(unit @ 1..=9)), _)
-                if self.language == Language::EN =>
+                if !units_first(self.tongue) =>
             {
                 (tens + unit, at + 2, sure.min(self.words[at + 1].confidence))
             }
@@ -317,7 +302,7 @@ impl Calendar<'_> {
                 (text.parse::<u32>().ok()?, at + 1, 1.0)
             }
             (Kind::Unit(_) | Kind::Teen(_) | Kind::Tens(_) | Kind::Composite(_), ..) => {
-                let found = cardinal(self.words, at, self.language, false)?;
+                let found = cardinal(self.words, at, self.tongue, false)?;
                 (
                     u32::try_from(found.value).ok()?,
                     found.until,
@@ -352,7 +337,7 @@ impl Calendar<'_> {
         if !(1..=31).contains(&day) || !(1..=12).contains(&month) {
             return None;
         }
-        let american = self.language == Language::EN && day <= 12 && day != month;
+        let american = self.tongue.language == Language::EN && day <= 12 && day != month;
         let confidence = if american { 0.65 } else { 0.9 };
         Some(match year {
             Some(year) => Explicit {
@@ -370,12 +355,12 @@ impl Calendar<'_> {
         (0..self.words.len()).find_map(|at| {
             let (day, until, sure) = self.day(at)?;
             let ordinal = matches!(self.kind(until - 1), Some(Kind::Ordinal(_)));
-            let announced = self.before(at, &["den", "the", "d"]);
+            let announced = self.before(at, &self.tongue.days.before);
             let numeral = self.kind(at) == Some(&Kind::Numeral);
             let alone = at == 0 && until == self.words.len();
             let counts = (ordinal && (announced || alone)) || (numeral && announced);
             // "den anden" is also "the other one".
-            let sure = if self.is(at, &["anden", "second"]) {
+            let sure = if self.is(at, &self.tongue.days.doubtful) {
                 sure * 0.7
             } else {
                 sure
@@ -392,22 +377,22 @@ impl Calendar<'_> {
     /// Adds the year that follows, if one does.
     fn with_year(&self, day: u32, month: u32, at: usize, confidence: f32) -> Explicit {
         let mut next = at;
-        while self.is(next, &["i", "in", "year", "aar", "aaret", "of"]) {
+        let days = &self.tongue.days;
+        while self.is(next, &days.before_year) {
             next += 1;
         }
         let year = self.year(next).or_else(|| {
             let this = i32::from(self.today.year());
-            let named = |phrases: &[&[&str]]| phrases.iter().any(|p| self.find(p).is_some());
-            if named(&[
-                &["naeste", "aar"],
-                &["next", "year"],
-                &["til", "naeste", "aar"],
-            ]) {
+            if self.pair(&days.next, &days.year) {
                 i16::try_from(this + 1).ok()
-            } else if named(&[&["i", "aar"], &["this", "year"]]) {
+            } else if days
+                .this_year
+                .iter()
+                .any(|phrase| self.find(phrase).is_some())
+            {
                 i16::try_from(this).ok()
             } else {
-                None
+                self.short_year(next)
             }
         });
         Explicit {
@@ -416,6 +401,13 @@ impl Calendar<'_> {
             year,
             confidence,
         }
+    }
+
+    /// Reads the year of a birthday by its last two digits, which can be nothing else.
+    fn short_year(&self, at: usize) -> Option<i16> {
+        let found = cardinal(self.words, at, self.tongue, false)?;
+        let year = i16::try_from(found.value).ok()?;
+        (32..=99).contains(&year).then_some(1900 + year)
     }
 
     /// Reads a year from 1900 to 2099 as people say it.
@@ -437,7 +429,7 @@ impl Calendar<'_> {
             let rest = cardinal(
                 self.words,
                 if oh { at + 2 } else { at + 1 },
-                self.language,
+                self.tongue,
                 false,
             );
             if let Some(rest) = rest.and_then(|rest| i16::try_from(rest.value).ok())
@@ -450,7 +442,7 @@ impl Calendar<'_> {
                 return Some(hundreds + rest);
             }
         }
-        let found = cardinal(self.words, at, self.language, false)?;
+        let found = cardinal(self.words, at, self.tongue, false)?;
         let year = i16::try_from(found.value).ok()?;
         (1900..=2099).contains(&year).then_some(year)
     }
@@ -478,40 +470,41 @@ impl Calendar<'_> {
     }
 
     fn holiday(&self) -> Option<(Date, String)> {
-        let days: &[(&[&str], i8, i8)] = match self.language {
-            Language::DA => &[
-                (&["juleaften"], 12, 24),
-                (&["juleaftensdag"], 12, 24),
-                (&["juledag"], 12, 25),
-                (&["nytaarsaften"], 12, 31),
-                (&["nytaarsaftensdag"], 12, 31),
-                (&["nytaarsdag"], 1, 1),
-                (&["grundlovsdag"], 6, 5),
-                (&["sankthans"], 6, 23),
-                (&["sankthansaften"], 6, 23),
-            ],
-            Language::EN => &[
-                (&["christmas", "eve"], 12, 24),
-                (&["christmas", "day"], 12, 25),
-                (&["boxing", "day"], 12, 26),
-                (&["new", "years", "eve"], 12, 31),
-                (&["new", "years", "day"], 1, 1),
-                (&["constitution", "day"], 6, 5),
-            ],
-            _ => &[],
-        };
-        let (phrase, month, day) = days
-            .iter()
-            .find(|(phrase, ..)| self.find(phrase).is_some())?;
+        if let Some(found) = self.last_day() {
+            return Some(found);
+        }
+        let mut named = self.tongue.named.iter();
+        let (phrase, month, day) = named.find(|(phrase, ..)| self.find(phrase).is_some())?;
         let value = next_of_its_kind(Date::new(2024, *month, *day).ok()?, self.today)?;
         Some((value, format!("'{}'", phrase.join(" "))))
+    }
+
+    /// Finds "the last day of November".
+    fn last_day(&self) -> Option<(Date, String)> {
+        let mut phrases = self.tongue.days.last_day.iter();
+        let month = phrases.find_map(|phrase| {
+            let after = self.find(phrase)? + phrase.len();
+            match self.kind(after) {
+                Some(&Kind::Month(month)) => i8::try_from(month).ok(),
+                _ => None,
+            }
+        })?;
+        let this = Date::new(self.today.year(), month, 1).ok()?.last_of_month();
+        let value = if this < self.today {
+            Date::new(self.today.year() + 1, month, 1)
+                .ok()?
+                .last_of_month()
+        } else {
+            this
+        };
+        Some((value, "the last day of a month".to_owned()))
     }
 
     /// Reckons from today: "i morgen", "om en uge", "på mandag i næste uge".
     fn relative(
         &self,
         weekday: Option<(Weekday, usize)>,
-        near: Option<(i32, &'static str)>,
+        near: Option<(i32, &str)>,
     ) -> Option<(Date, f32, String)> {
         let offset = self.offset();
         let (base, mut confidence, mut why) = match (weekday, near) {
@@ -547,28 +540,28 @@ impl Calendar<'_> {
             monday.checked_add(days.days()).ok()
         };
         let sure = self.words[at].confidence;
-        let named = |phrase: &[&str]| self.find(phrase).is_some();
-        if named(&["naeste", "uge"]) || named(&["next", "week"]) {
+        let days = &self.tongue.days;
+        if self.pair(&days.next, &days.week) {
             return Some((in_week(1)?, 0.9 * sure, format!("'{name}' of next week")));
         }
-        if named(&["denne", "uge"]) || named(&["this", "week"]) {
+        if self.pair(&days.this, &days.week) {
             return Some((in_week(0)?, 0.9 * sure, format!("'{name}' of this week")));
         }
-        if self.before(at, &["sidste", "forrige", "last", "previous"]) {
+        if self.before(at, &days.last) {
             let back = if ahead == 0 { 7 } else { 7 - ahead };
             let value = self.today.checked_sub(back.days()).ok()?;
             return Some((value, 0.8 * sure, format!("the last '{name}'")));
         }
-        let days = if ahead == 0 { 7 } else { ahead };
-        let next = self.today.checked_add(days.days()).ok()?;
-        if self.before(at, &["naeste", "next"]) {
+        let until = if ahead == 0 { 7 } else { ahead };
+        let next = self.today.checked_add(until.days()).ok()?;
+        if self.before(at, &days.next) {
             // People differ on what the next one is unless both are the same.
             let value = in_week(1)?;
             let confidence = if value == next { 0.9 } else { 0.6 };
             return Some((value, confidence * sure, format!("'{name}' of next week")));
         }
         // "friday week".
-        if self.language == Language::EN && self.is(at + 1, &["week"]) {
+        if self.is(at + 1, &days.and_a_week) {
             let value = next.checked_add(7.days()).ok()?;
             return Some((value, 0.85 * sure, format!("'{name}' and a week")));
         }

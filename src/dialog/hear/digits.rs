@@ -1,9 +1,10 @@
 //! Dictated numbers: strings of digits, telephone numbers, and single whole numbers.
 
 use super::Answer;
-use super::numeral::{Piece, cardinal, pieces};
+use super::numeral::{Piece, cardinal, pieces, units_first};
 use super::word::{Kind, Word, words};
-use crate::words::{Language, PhoneNumber};
+use crate::language::Tongue;
+use crate::words::PhoneNumber;
 
 /// What a correction takes from the confidence.
 const CORRECTED: f32 = 0.85;
@@ -22,10 +23,8 @@ struct Reading {
 type Group = (String, f32, String);
 
 /// Hears a string of digits.
-pub(super) fn digits(text: &str, language: Language) -> Option<Answer<String>> {
-    let reading = readings(&words(text, language), language)
-        .into_iter()
-        .next()?;
+pub(super) fn digits(text: &str, tongue: &Tongue) -> Option<Answer<String>> {
+    let reading = readings(&words(text, tongue), tongue).into_iter().next()?;
     let value = reading.digits.trim_start_matches('+').to_owned();
     (!value.is_empty()).then_some(Answer {
         value,
@@ -35,8 +34,8 @@ pub(super) fn digits(text: &str, language: Language) -> Option<Answer<String>> {
 }
 
 /// Hears a telephone number: the first reading that is one.
-pub(super) fn phone(text: &str, language: Language) -> Option<Answer<PhoneNumber>> {
-    readings(&words(text, language), language)
+pub(super) fn phone(text: &str, tongue: &Tongue) -> Option<Answer<PhoneNumber>> {
+    readings(&words(text, tongue), tongue)
         .into_iter()
         .find_map(|reading| {
             let digits = &reading.digits;
@@ -57,13 +56,13 @@ pub(super) fn phone(text: &str, language: Language) -> Option<Answer<PhoneNumber
 }
 
 /// Hears one whole number.
-pub(super) fn number(text: &str, language: Language) -> Option<Answer<i64>> {
+pub(super) fn number(text: &str, tongue: &Tongue) -> Option<Answer<i64>> {
     const LARGEST: i64 = 999_999_999;
-    let words = words(text, language);
+    let words = words(text, tongue);
     // A number said as one, even where it holds words that are weak alone.
     let start = words.iter().position(|word| word.is_number());
     if let Some(from) = start
-        && let Some(found) = cardinal(&words, from, language, false)
+        && let Some(found) = cardinal(&words, from, tongue, false)
         && !words[found.until..].iter().any(Word::is_number)
     {
         let value = i64::try_from(found.value)
@@ -71,7 +70,11 @@ pub(super) fn number(text: &str, language: Language) -> Option<Answer<i64>> {
             .filter(|value| *value <= LARGEST)?;
         let lone_weak = words[from].weak && found.until == from + 1 && words.len() > 1;
         // "jeg har en bil" counts nothing; "det er en" may.
-        if lone_weak && words[found.until..].iter().any(|word| !is_polite(word)) {
+        if lone_weak
+            && words[found.until..]
+                .iter()
+                .any(|word| !tongue.dictation.polite.has(&word.text))
+        {
             return None;
         }
         let confidence = if lone_weak {
@@ -89,7 +92,7 @@ pub(super) fn number(text: &str, language: Language) -> Option<Answer<i64>> {
             why: format!("'{}' = {value}", said.join(" ")),
         });
     }
-    let answer = digits(text, language)?;
+    let answer = digits(text, tongue)?;
     let value = answer
         .value
         .parse()
@@ -109,20 +112,16 @@ pub(super) fn number(text: &str, language: Language) -> Option<Answer<i64>> {
     })
 }
 
-fn is_polite(word: &Word) -> bool {
-    matches!(word.text.as_str(), "tak" | "thanks" | "please" | "stk")
-}
-
 /// Reads dictated digits in all likely ways, the likeliest first.
-fn readings(words: &[Word], language: Language) -> Vec<Reading> {
-    let mut readings = resolve(pieces(words, language, false));
+fn readings(words: &[Word], tongue: &Tongue) -> Vec<Reading> {
+    let mut readings = resolve(pieces(words, tongue, false));
     let has_composite = words.windows(3).any(|window| {
         matches!(window[0].kind, Kind::Unit(_))
             && window[1].kind == Kind::And
             && matches!(window[2].kind, Kind::Tens(_))
     });
-    if language == Language::DA && has_composite {
-        let apart = resolve(pieces(words, language, true));
+    if units_first(tongue) && has_composite {
+        let apart = resolve(pieces(words, tongue, true));
         readings.extend(apart.into_iter().map(|mut reading| {
             reading.confidence *= 0.8;
             reading

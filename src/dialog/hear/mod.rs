@@ -1,6 +1,6 @@
 //! Recognised words as values: yes and no, numbers, digits, telephone numbers, dates and times,
-//! as people say them in Danish and English, with fillers, corrections and recognition errors.
-//! What a caller *wants* is not found here but in [`crate::understand`].
+//! as people say them in each language, with fillers, corrections and recognition errors.
+//! What each language says stands in [`crate::language`]. What a caller *wants* is not found here but in [`crate::understand`].
 
 mod date;
 mod digits;
@@ -11,6 +11,7 @@ mod yes_no;
 
 use jiff::civil::{Date, Time};
 
+use crate::language::tongue;
 use crate::words::{Language, PhoneNumber};
 
 /// From this confidence on an answer needs no confirmation of its own.
@@ -48,32 +49,32 @@ impl Default for Daytime {
 
 /// Hears yes (`true`) or no (`false`); nothing for both at once, for "maybe" and for other words.
 pub fn yes_no(text: &str, language: Language) -> Option<Answer<bool>> {
-    yes_no::yes_no(text, language)
+    yes_no::yes_no(text, &tongue(language))
 }
 
 /// Hears one whole number, 0 to 999 999 999.
 pub fn number(text: &str, language: Language) -> Option<Answer<i64>> {
-    digits::number(text, language)
+    digits::number(text, &tongue(language))
 }
 
 /// Hears a string of digits: one by one, in pairs, in hundreds, as numerals, or mixed.
 pub fn digits(text: &str, language: Language) -> Option<Answer<String>> {
-    digits::digits(text, language)
+    digits::digits(text, &tongue(language))
 }
 
 /// Hears a telephone number: eight Danish digits, or any with `+`, `00` or +45 before it.
 pub fn phone(text: &str, language: Language) -> Option<Answer<PhoneNumber>> {
-    digits::phone(text, language)
+    digits::phone(text, &tongue(language))
 }
 
 /// Hears a day; one without a year is the next to come, counted from `today`.
 pub fn date(text: &str, language: Language, today: Date) -> Option<Answer<Date>> {
-    date::date(text, language, today)
+    date::date(text, &tongue(language), today)
 }
 
 /// Hears a time of day; "tre" is 3:00 or 15:00, whichever lies in `daytime`.
 pub fn time(text: &str, language: Language, daytime: Daytime) -> Option<Answer<Time>> {
-    time::time(text, language, daytime)
+    time::time(text, &tongue(language), daytime)
 }
 
 #[cfg(test)]

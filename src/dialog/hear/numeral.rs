@@ -1,7 +1,7 @@
 //! Number words put together: cardinal numbers, and groups of digits as people dictate them.
 
 use super::word::{Kind, Word};
-use crate::words::Language;
+use crate::language::Tongue;
 
 /// A number that was said in one breath.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,11 +35,11 @@ pub(super) enum Piece {
 
 /// Reads a cardinal number that begins at a word.
 ///
-/// `apart` reads the Danish "fem og fyrre" as 5 and 40.
+/// `apart` reads "fem og fyrre" as 5 and 40.
 pub(super) fn cardinal(
     words: &[Word],
     from: usize,
-    language: Language,
+    tongue: &Tongue,
     apart: bool,
 ) -> Option<Cardinal> {
     let mut total: u64 = 0;
@@ -51,7 +51,7 @@ pub(super) fn cardinal(
         let scale_alone = scale(words, at).filter(|_| at == from);
         let (value, until, sure) = match scale_alone {
             Some(_) => (1, at, 1.0),
-            None => match below_thousand(words, at, language, apart) {
+            None => match below_thousand(words, at, tongue, apart) {
                 Some(found) => found,
                 None => break,
             },
@@ -77,7 +77,7 @@ pub(super) fn cardinal(
         }
         // An "og" belongs to the number only when more of it follows.
         if kind(words, at) == Some(&Kind::And)
-            && below_thousand(words, at + 1, language, apart).is_some()
+            && below_thousand(words, at + 1, tongue, apart).is_some()
         {
             at += 1;
         }
@@ -90,7 +90,7 @@ pub(super) fn cardinal(
 }
 
 /// Reads a whole dictated text into pieces.
-pub(super) fn pieces(words: &[Word], language: Language, apart: bool) -> Vec<Piece> {
+pub(super) fn pieces(words: &[Word], tongue: &Tongue, apart: bool) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut at = 0;
     while at < words.len() {
@@ -102,7 +102,7 @@ pub(super) fn pieces(words: &[Word], language: Language, apart: bool) -> Vec<Pie
             Kind::Unknown => pieces.push(Piece::Unknown),
             Kind::And => {}
             Kind::Repeat(times) => {
-                if let Some((group, until)) = repeated(words, at + 1, times, language) {
+                if let Some((group, until)) = repeated(words, at + 1, times, tongue) {
                     pieces.push(group);
                     at = until;
                     continue;
@@ -118,7 +118,7 @@ pub(super) fn pieces(words: &[Word], language: Language, apart: bool) -> Vec<Pie
                 continue;
             }
             Kind::Unit(times @ 2..=6) if kind(words, at + 1) == Some(&Kind::Times) => {
-                if let Some((group, until)) = repeated(words, at + 2, times as usize, language) {
+                if let Some((group, until)) = repeated(words, at + 2, times as usize, tongue) {
                     pieces.push(group);
                     at = until;
                     continue;
@@ -132,7 +132,7 @@ pub(super) fn pieces(words: &[Word], language: Language, apart: bool) -> Vec<Pie
                 }
             }
             _ if word.weak && !beside_number(words, at) => pieces.push(Piece::Words),
-            _ => match cardinal(words, at, language, apart) {
+            _ => match cardinal(words, at, tongue, apart) {
                 Some(found) => {
                     let text: Vec<&str> = words[at..found.until]
                         .iter()
@@ -163,16 +163,11 @@ fn group(digits: String, confidence: f32, text: &str) -> Piece {
 }
 
 /// Reads what follows "double": the next number, so many times.
-fn repeated(
-    words: &[Word],
-    from: usize,
-    times: usize,
-    language: Language,
-) -> Option<(Piece, usize)> {
+fn repeated(words: &[Word], from: usize, times: usize, tongue: &Tongue) -> Option<(Piece, usize)> {
     let (value, until, confidence) = match words.get(from)?.kind {
         Kind::Numeral if words[from].text.len() <= 2 => (words[from].text.clone(), from + 1, 1.0),
         _ => {
-            let (value, until, confidence) = below_hundred(words, from, language, true)?;
+            let (value, until, confidence) = below_hundred(words, from, tongue, true)?;
             (value.to_string(), until, confidence)
         }
     };
@@ -220,13 +215,13 @@ fn scale(words: &[Word], at: usize) -> Option<u64> {
 fn below_thousand(
     words: &[Word],
     from: usize,
-    language: Language,
+    tongue: &Tongue,
     apart: bool,
 ) -> Option<(u64, usize, f32)> {
     let (hundreds, mut at, mut confidence) = if kind(words, from) == Some(&Kind::Hundred) {
         (1, from, 1.0)
     } else {
-        let found = below_hundred(words, from, language, apart)?;
+        let found = below_hundred(words, from, tongue, apart)?;
         if kind(words, found.1) != Some(&Kind::Hundred) || found.0 == 0 {
             return Some(found);
         }
@@ -239,7 +234,7 @@ fn below_thousand(
     } else {
         at
     };
-    if let Some((more, until, sure)) = below_hundred(words, rest, language, apart)
+    if let Some((more, until, sure)) = below_hundred(words, rest, tongue, apart)
         && more > 0
         && kind(words, until) != Some(&Kind::Hundred)
         && kind(words, rest) != Some(&Kind::Numeral)
@@ -255,13 +250,13 @@ fn below_thousand(
 fn below_hundred(
     words: &[Word],
     from: usize,
-    language: Language,
+    tongue: &Tongue,
     apart: bool,
 ) -> Option<(u64, usize, f32)> {
     let word = words.get(from)?;
     let done = |value: u32| Some((u64::from(value), from + 1, word.confidence));
     match word.kind {
-        Kind::Unit(unit @ 1..=9) if language == Language::DA && !apart => {
+        Kind::Unit(unit @ 1..=9) if units_first(tongue) && !apart => {
             match (kind(words, from + 1), kind(words, from + 2)) {
                 (Some(Kind::And), Some(Kind::Tens(tens))) => {
                     let sure = word.confidence.min(words[from + 2].confidence);
@@ -270,7 +265,7 @@ fn below_hundred(
                 _ => done(unit),
             }
         }
-        Kind::Tens(tens) if language == Language::EN => match kind(words, from + 1) {
+        Kind::Tens(tens) if !units_first(tongue) => match kind(words, from + 1) {
             Some(Kind::Unit(unit @ 1..=9)) => {
                 let sure = word.confidence.min(words[from + 1].confidence);
                 Some((u64::from(tens + unit), from + 2, sure))
@@ -286,4 +281,9 @@ fn below_hundred(
         },
         _ => None,
     }
+}
+
+/// Tells whether 21 is "one and twenty" in a language.
+pub(super) fn units_first(tongue: &Tongue) -> bool {
+    tongue.numbers.composite.starts_with("{unit}")
 }

@@ -5,16 +5,16 @@ use jiff::civil::Time;
 use super::numeral::cardinal;
 use super::word::{Kind, Word, words};
 use super::{Answer, Daytime};
-use crate::words::Language;
+use crate::language::{Half, Phrases, Tongue, Words};
 
 /// Hears a time of day; after a correction the last one.
-pub(super) fn time(text: &str, language: Language, daytime: Daytime) -> Option<Answer<Time>> {
-    let words = words(text, language);
+pub(super) fn time(text: &str, tongue: &Tongue, daytime: Daytime) -> Option<Answer<Time>> {
+    let words = words(text, tongue);
     let corrected = words.iter().rposition(|word| word.kind == Kind::Correction);
     if let Some(at) = corrected
         && let Some(mut answer) = (Clock {
             words: &words[at + 1..],
-            language,
+            tongue,
             daytime,
         })
         .read()
@@ -26,7 +26,7 @@ pub(super) fn time(text: &str, language: Language, daytime: Daytime) -> Option<A
     }
     Clock {
         words: &words,
-        language,
+        tongue,
         daytime,
     }
     .read()
@@ -34,7 +34,7 @@ pub(super) fn time(text: &str, language: Language, daytime: Daytime) -> Option<A
 
 struct Clock<'a> {
     words: &'a [Word],
-    language: Language,
+    tongue: &'a Tongue,
     daytime: Daytime,
 }
 
@@ -65,7 +65,7 @@ impl Clock<'_> {
         let announced = self
             .words
             .iter()
-            .position(|word| matches!(word.text.as_str(), "klokken" | "kl" | "at"))
+            .position(|word| self.tongue.clock.announce.has(&word.text))
             .and_then(|at| Some((at, self.first_from(at + 1)?)));
         let (from, said) = match announced {
             Some((at, said)) => (at, said),
@@ -97,14 +97,8 @@ impl Clock<'_> {
         })
     }
 
-    fn is(&self, at: usize, texts: &[&str]) -> bool {
-        self.words
-            .get(at)
-            .is_some_and(|word| texts.contains(&word.text.as_str()))
-    }
-
-    fn has(&self, text: &str) -> bool {
-        self.words.iter().any(|word| word.text == text)
+    fn is(&self, at: usize, words: &Words) -> bool {
+        self.words.get(at).is_some_and(|word| words.has(&word.text))
     }
 
     fn first_from(&self, start: usize) -> Option<Said> {
@@ -119,12 +113,16 @@ impl Clock<'_> {
 
     /// Reads noon and midnight.
     fn named(&self, at: usize) -> Option<Said> {
-        let hour = match self.words[at].text.as_str() {
-            "midnat" | "midnight" => 0,
-            "noon" | "midday" => 12,
+        let clock = &self.tongue.clock;
+        let hour = if self.is(at, &clock.midnight) {
+            0
+        } else if self.is(at, &clock.noon)
             // "klokken et middag" has its own hour.
-            "middag" if !self.words.iter().any(Word::is_number) => 12,
-            _ => return None,
+            || self.is(at, &clock.noon_alone) && !self.words.iter().any(Word::is_number)
+        {
+            12
+        } else {
+            return None;
         };
         Some(Said {
             hour,
@@ -138,18 +136,19 @@ impl Clock<'_> {
     /// Reads "kvart over ni", "fem i halv ti", "ten minutes to three".
     fn relative(&self, at: usize) -> Option<Said> {
         let (minutes, mut next, sure) = self.minutes(at)?;
-        if self.is(next, &["minutter", "minut", "min", "minutes", "minute"]) {
+        let clock = &self.tongue.clock;
+        if self.is(next, &clock.minutes) {
             next += 1;
         }
-        let sign = match (self.language, self.words.get(next)?.text.as_str()) {
-            (Language::DA, "over") => 1,
-            (Language::DA, "i" | "foer") => -1,
-            (Language::EN, "past" | "after") => 1,
-            (Language::EN, "to" | "till" | "til" | "before" | "of") => -1,
-            _ => return None,
+        let sign = if self.is(next, &clock.past) {
+            1
+        } else if self.is(next, &clock.to) {
+            -1
+        } else {
+            return None;
         };
         let (base, said) = match self.half(next + 1) {
-            Some(half) if self.language == Language::DA => (half.minute, half),
+            Some(half) if clock.half_is == Half::Before => (half.minute, half),
             _ => (0, self.hour(next + 1)?),
         };
         if minutes >= 60 {
@@ -165,20 +164,17 @@ impl Clock<'_> {
 
     /// Reads how many minutes before or after: minutes, the word after, confidence.
     fn minutes(&self, at: usize) -> Option<(i32, usize, f32)> {
-        let word = self.words.get(at)?;
-        match (self.language, word.text.as_str()) {
-            (Language::DA, "kvart" | "kvarter") | (Language::EN, "quarter") => {
-                return Some((15, at + 1, 0.95));
-            }
-            (Language::DA, "lidt") | (Language::EN, "shortly" | "just") => {
-                return Some((0, at + 1, 0.6));
-            }
-            (Language::EN, "half") if self.is(at + 1, &["past", "after"]) => {
-                return Some((30, at + 1, 0.97));
-            }
-            _ => {}
+        let clock = &self.tongue.clock;
+        if self.is(at, &clock.quarter) {
+            return Some((15, at + 1, 0.95));
         }
-        let found = cardinal(self.words, at, self.language, false)?;
+        if self.is(at, &clock.little) {
+            return Some((0, at + 1, 0.6));
+        }
+        if self.is(at, &clock.half) && self.is(at + 1, &clock.past) {
+            return Some((30, at + 1, 0.97));
+        }
+        let found = cardinal(self.words, at, self.tongue, false)?;
         Some((
             i32::try_from(found.value).ok()?,
             found.until,
@@ -186,21 +182,25 @@ impl Clock<'_> {
         ))
     }
 
-    /// Reads the Danish "halv tre" (2:30) and the British "half two" (2:30).
+    /// Reads "halv tre" (2:30) and "half two" (2:30), as the language has it.
     fn half(&self, at: usize) -> Option<Said> {
+        let clock = &self.tongue.clock;
         let word = self.words.get(at)?;
-        match self.language {
-            Language::DA if word.text == "halv" => {
+        match (clock.half_is, clock.half.has(&word.text)) {
+            (Half::Before, true) => {
                 let said = self.hour(at + 1)?;
                 (1..=12).contains(&said.hour).then_some(Said {
                     minute: -30,
                     ..said
                 })
             }
-            Language::DA => {
+            (Half::Before, false) => {
                 // "halvtre" in one word.
-                let hour = word.text.strip_prefix("halv")?;
-                let found = words(hour, self.language);
+                let hour = clock
+                    .half
+                    .iter()
+                    .find_map(|half| word.text.strip_prefix(half))?;
+                let found = words(hour, self.tongue);
                 let said = Clock {
                     words: &found,
                     ..*self
@@ -213,16 +213,16 @@ impl Clock<'_> {
                         ..said
                     })
             }
-            Language::EN if word.text == "half" => {
+            (Half::After, true) => {
                 let said = self.hour(at + 1)?;
                 Some(Said {
                     minute: 30,
-                    // A Dane who speaks English may mean half an hour earlier.
+                    // Whose own language counts otherwise may mean half an hour earlier.
                     confidence: said.confidence * 0.75,
                     ..said
                 })
             }
-            _ => None,
+            (Half::After, false) => None,
         }
     }
 
@@ -235,7 +235,7 @@ impl Clock<'_> {
                 return Some(self.after(hour, at + 1, 0.95));
             }
             Kind::Other => return self.around(at),
-            _ => cardinal(self.words, at, self.language, false)?,
+            _ => cardinal(self.words, at, self.tongue, false)?,
         };
         let hour = u32::try_from(found.value).ok().filter(|hour| *hour <= 24)?;
         Some(self.after(hour, found.until, 0.95 * found.confidence))
@@ -244,12 +244,7 @@ impl Clock<'_> {
     /// Finishes a whole hour: "o'clock" and the like belong to it.
     fn after(&self, hour: u32, until: usize, confidence: f32) -> Said {
         let mut until = until;
-        while self.is(
-            until,
-            &[
-                "oclock", "clock", "o", "tiden", "sharp", "praecis", "ish", "hours",
-            ],
-        ) {
+        while self.is(until, &self.tongue.clock.after_hour) {
             until += 1;
         }
         let exact = hour == 0 || hour > 12;
@@ -265,11 +260,10 @@ impl Clock<'_> {
     /// Reads "nitiden" and "nineish".
     fn around(&self, at: usize) -> Option<Said> {
         let text = self.words.get(at)?.text.as_str();
-        let hour = text
-            .strip_suffix("tiden")
-            .or_else(|| text.strip_suffix("ish"))?;
-        let found = words(hour.trim_end_matches('s'), self.language);
-        let found = cardinal(&found, 0, self.language, false)?;
+        let mut endings = self.tongue.clock.about_endings.iter();
+        let hour = endings.find_map(|ending| text.strip_suffix(ending))?;
+        let found = words(hour.trim_end_matches('s'), self.tongue);
+        let found = cardinal(&found, 0, self.tongue, false)?;
         let hour = u32::try_from(found.value).ok().filter(|hour| *hour <= 24)?;
         Some(Said {
             confidence: 0.7,
@@ -314,13 +308,11 @@ impl Clock<'_> {
         if matches!(word.kind, Kind::Numeral) && word.text.len() > 3 || !word.is_number() {
             return None;
         }
-        let announced = at > 0
-            && matches!(
-                self.words[at - 1].text.as_str(),
-                "klokken" | "kl" | "at" | "ved" | "around" | "about" | "omkring" | "cirka" | "ca"
-            );
+        let clock = &self.tongue.clock;
+        let announced =
+            at > 0 && (self.is(at - 1, &clock.announce) || self.is(at - 1, &clock.about));
         // "fourteen hundred".
-        let whole = cardinal(self.words, at, self.language, false)?;
+        let whole = cardinal(self.words, at, self.tongue, false)?;
         if (100..=2400).contains(&whole.value) && whole.value % 100 == 0 {
             let hour = u32::try_from(whole.value / 100).ok()?;
             return Some(Said {
@@ -343,7 +335,8 @@ impl Clock<'_> {
                 ..said
             });
         }
-        if announced || said.until > at + 1 && self.is(said.until - 1, &["oclock", "clock"]) {
+        // "o'clock" makes it a time, whatever else is said.
+        if announced || self.is(said.until - 1, &clock.after_hour) {
             return Some(said);
         }
         // A number alone: one of time, because a time was asked for.
@@ -368,7 +361,7 @@ impl Clock<'_> {
         }
         if word.weak && word.kind != Kind::Numeral {
             // "en og tyve" as minutes, but not "ni en".
-            let found = cardinal(self.words, at, self.language, false)?;
+            let found = cardinal(self.words, at, self.tongue, false)?;
             return (found.value > 9 && found.value < 60).then_some((
                 i32::try_from(found.value).ok()?,
                 found.until,
@@ -383,7 +376,7 @@ impl Clock<'_> {
                 0.95,
             ));
         }
-        let found = cardinal(self.words, at, self.language, false)?;
+        let found = cardinal(self.words, at, self.tongue, false)?;
         let minute = i32::try_from(found.value).ok()?;
         // "ni fem" is too little for 9:05.
         ((10..60).contains(&minute) && !self.is_of_a_date(at, found.until)).then_some((
@@ -395,18 +388,22 @@ impl Clock<'_> {
 
     /// Tells whether a number belongs to a date or a span: "den 3", "3 maj", "to uger".
     fn is_of_a_date(&self, from: usize, until: usize) -> bool {
-        const SPANS: [&str; 18] = [
-            "dage", "dag", "uge", "uger", "maaned", "maaneder", "timer", "time", "minutter",
-            "days", "day", "week", "weeks", "month", "months", "hours", "hour", "minutes",
+        let (clock, days) = (&self.tongue.clock, &self.tongue.days);
+        let spans = [
+            &days.day,
+            &days.week,
+            &days.month,
+            &clock.hours,
+            &clock.minutes,
         ];
         let military = self.words.get(from).is_some_and(|word| {
             matches!(word.kind, Kind::Numeral) && word.text.contains([':', '.'])
         });
         let after = self.words.get(until);
-        from > 0 && self.is(from - 1, &["den", "the"])
+        from > 0 && self.is(from - 1, &days.before)
             || after.is_some_and(|word| matches!(word.kind, Kind::Month(_)))
-            || after.is_some_and(|word| SPANS.contains(&word.text.as_str())) && !military
-            || self.is(until, &["of"])
+            || spans.iter().any(|span| self.is(until, span)) && !military
+            || self.is(until, &days.between)
                 && self
                     .words
                     .get(until + 1)
@@ -417,58 +414,57 @@ impl Clock<'_> {
                 .is_some_and(|word| word.text.contains('/'))
             || from > 0
                 && matches!(self.words[from - 1].kind, Kind::Month(_))
-                && !self.is(until, &["oclock", "am", "pm"])
+                && !self.is(until, &clock.after_hour)
+                && !self.part_at(until)
     }
 
     fn is_vague(&self) -> bool {
-        [
-            "cirka",
-            "ca",
-            "omkring",
-            "ved",
-            "tiden",
-            "around",
-            "about",
-            "approximately",
-            "roughly",
-            "ish",
-        ]
-        .iter()
-        .any(|vague| self.has(vague))
+        let clock = &self.tongue.clock;
+        let vague =
+            |word: &Word| clock.about.has(&word.text) || clock.about_endings.has(&word.text);
+        self.words.iter().any(vague)
     }
 
-    /// Finds the part of the day that was named.
+    /// Tells whether a part of the day is named at a place: "am".
+    fn part_at(&self, at: usize) -> bool {
+        let clock = &self.tongue.clock;
+        let mut parts = [&clock.morning, &clock.afternoon].into_iter();
+        parts.any(|phrases| self.phrase_at(at, phrases))
+    }
+
+    fn phrase_at(&self, at: usize, phrases: &Phrases) -> bool {
+        phrases.iter().any(|phrase| self.phrase_is(at, phrase))
+    }
+
+    fn phrase_is(&self, at: usize, phrase: &[String]) -> bool {
+        let said = self.words.get(at..at + phrase.len());
+        said.is_some_and(|said| {
+            said.iter()
+                .zip(phrase)
+                .all(|(word, part)| word.text == *part)
+        })
+    }
+
+    /// Finds the part of the day that was named last.
     fn part(&self) -> Option<Part> {
-        let mut part = None;
-        for (at, word) in self.words.iter().enumerate() {
-            let before = at
-                .checked_sub(1)
-                .map(|before| self.words[before].text.as_str());
-            part = match (self.language, word.text.as_str()) {
-                (Language::DA, "morgenen" | "formiddag" | "formiddagen" | "tidlig") => {
-                    Some(Part::Morning)
-                }
-                // "i morgen" is a day, "mandag morgen" a part of it.
-                (Language::DA, "morgen") if !matches!(before, Some("i" | "over")) => {
-                    Some(Part::Morning)
-                }
-                (
-                    Language::DA,
-                    "eftermiddag" | "eftermiddagen" | "aften" | "aftenen" | "middag" | "middagen",
-                ) => Some(Part::Afternoon),
-                (Language::DA, "nat" | "natten") => Some(Part::Night),
-                (Language::EN, "am" | "morning") => Some(Part::Morning),
-                (Language::EN, "pm" | "afternoon" | "evening" | "tonight") => Some(Part::Afternoon),
-                (Language::EN, "night") => Some(Part::Night),
-                (Language::EN, "m") => match before {
-                    Some("a") => Some(Part::Morning),
-                    Some("p") => Some(Part::Afternoon),
-                    _ => part,
-                },
-                _ => part,
-            };
-        }
-        part
+        let clock = &self.tongue.clock;
+        let parts = [
+            (&clock.morning, Part::Morning),
+            (&clock.afternoon, Part::Afternoon),
+            (&clock.night, Part::Night),
+        ];
+        (0..self.words.len()).rev().find_map(|at| {
+            let (_, part) = parts
+                .iter()
+                .find(|(phrases, _)| self.phrase_at(at, phrases))?;
+            // "i morgen" is a day, "mandag morgen" a part of it.
+            let day = self.tongue.near.iter().any(|(phrase, days, _)| {
+                *days != 0
+                    && (at.saturating_sub(phrase.len() - 1)..=at)
+                        .any(|from| self.phrase_is(from, phrase))
+            });
+            (!day).then_some(*part)
+        })
     }
 
     /// Chooses between morning and afternoon.

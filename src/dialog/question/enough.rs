@@ -8,46 +8,13 @@ use super::super::hear;
 use super::super::playbook::Playbook;
 use super::{ACT, Answered, Interpreted, Meaning, Question};
 use crate::flow::Answer;
+use crate::language::tongue;
 use crate::understand::text::words;
 use crate::understand::{Ending, ending};
 use crate::words::Language;
 
 /// Letters of a Danish number in E.164: nobody says more digits than these.
 const DANISH_NUMBER: usize = "+4520123456".len();
-
-/// Words by which a day is whole; after a bare weekday or ordinal a month may still come.
-const WHOLE_DAYS: [&str; 30] = [
-    "januar",
-    "februar",
-    "marts",
-    "april",
-    "maj",
-    "juni",
-    "juli",
-    "august",
-    "september",
-    "oktober",
-    "november",
-    "december",
-    "morgen",
-    "overmorgen",
-    "dag",
-    "january",
-    "february",
-    "march",
-    "may",
-    "june",
-    "july",
-    "october",
-    "today",
-    "tomorrow",
-    "jan",
-    "feb",
-    "aug",
-    "sep",
-    "okt",
-    "dec",
-];
 
 impl Question {
     /// Tells whether words that may not be all yet answer the question.
@@ -108,9 +75,8 @@ impl Question {
             }
             Answer::Date => {
                 answer.confidence >= ACT
-                    && words(text)
-                        .last()
-                        .is_some_and(|word| WHOLE_DAYS.contains(&word.as_str()))
+                    // After a bare weekday or ordinal a month may still come.
+                    && tongue(language).ends_with_whole_day(&words(text))
             }
             // "Klokken fjorten" may go on with the minutes.
             Answer::Time => hear::time(text, language, hear::Daytime::default())

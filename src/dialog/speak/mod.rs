@@ -1,15 +1,15 @@
 //! Written values as they are spoken: numbers, dates, times, telephone numbers, money. The result
-//! is plain words that any synthesiser reads right. What each language says lives in its own file;
-//! a language without one gets digits. No sentences are made here, and no sound.
+//! is plain words that any synthesiser reads right. What each language says stands in
+//! [`crate::language`]; a language without a file gets digits. No sentences are made here, and no
+//! sound.
 
-pub(crate) mod danish;
-pub(crate) mod english;
 mod spoken;
 
 use jiff::civil::{Date, Time};
 
 pub use spoken::spoken;
 
+use crate::language::{Currency, Scale, Tongue, tongue};
 use crate::words::{Language, PhoneNumber};
 
 /// The word between the last two members of a list.
@@ -21,33 +21,104 @@ pub enum Joiner {
     Or,
 }
 
+/// The largest number that is said in words.
+const LARGEST: u32 = 999_999_999;
+
 /// Says a whole number, such as "enogtyve" for 21; beyond ±999 999 999 digit by digit.
 pub fn number(value: i64, language: Language) -> String {
-    let spoken = match (u32::try_from(value.unsigned_abs()), language) {
-        (Ok(size @ ..=999_999_999), Language::DA) => danish::cardinal(size),
-        (Ok(size @ ..=999_999_999), Language::EN) => english::cardinal(size),
-        (_, Language::DA | Language::EN) => digits(&value.unsigned_abs().to_string(), language),
-        _ => return value.to_string(),
+    number_in(value, &tongue(language))
+}
+
+fn number_in(value: i64, tongue: &Tongue) -> String {
+    if tongue.is_bare() {
+        return value.to_string();
+    }
+    let spoken = match u32::try_from(value.unsigned_abs()) {
+        Ok(size @ ..=LARGEST) => cardinal(size, tongue),
+        _ => digits_in(&value.unsigned_abs().to_string(), tongue),
     };
     if value < 0 {
-        format!("minus {spoken}")
+        format!("{} {spoken}", tongue.numbers.minus)
     } else {
         spoken
     }
 }
 
+/// Says 0 to 999 999 999.
+fn cardinal(value: u32, tongue: &Tongue) -> String {
+    let numbers = &tongue.numbers;
+    let (millions, thousands, rest) = (value / 1_000_000, value / 1000 % 1000, value % 1000);
+    let mut parts = Vec::new();
+    for (count, scale) in [(millions, &numbers.million), (thousands, &numbers.thousand)] {
+        if count > 0 {
+            let leads = parts.is_empty();
+            parts.push(scaled(count, leads, scale, tongue));
+        }
+    }
+    if rest > 0 || parts.is_empty() {
+        let leads = parts.is_empty();
+        if rest < 100 && !leads && !numbers.before_last.is_empty() {
+            parts.push(numbers.before_last.clone());
+        }
+        parts.push(below_thousand(rest, leads, tongue));
+    }
+    parts.join(" ")
+}
+
+/// Says so many hundreds, thousands or millions; `leads` where nothing stands before them.
+fn scaled(count: u32, leads: bool, scale: &Scale, tongue: &Tongue) -> String {
+    if count == 1 {
+        let first = scale.first.as_ref().filter(|_| leads);
+        return first.unwrap_or(&scale.one).clone();
+    }
+    let spoken = below_thousand(count, leads, tongue);
+    // "hundrede og et tusind": one is neuter here, but not in "enogtyve".
+    let one = tongue
+        .numbers
+        .one_before
+        .as_ref()
+        .filter(|_| count % 100 == 1);
+    let spoken = match (one, spoken.strip_suffix(&tongue.numbers.units[1].spoken)) {
+        (Some(one), Some(head)) => format!("{head}{one}"),
+        _ => spoken,
+    };
+    scale.many.replace("{n}", &spoken)
+}
+
+/// Says 0 to 999; `leads` where nothing stands before it.
+fn below_thousand(value: u32, leads: bool, tongue: &Tongue) -> String {
+    let (hundreds, rest) = (value / 100, value % 100);
+    if hundreds == 0 {
+        return tongue.below_hundred(rest);
+    }
+    let hundreds = scaled(hundreds, leads, &tongue.numbers.hundred, tongue);
+    if rest == 0 {
+        hundreds
+    } else {
+        let after = &tongue.numbers.after_hundred;
+        format!("{hundreds}{after}{}", tongue.below_hundred(rest))
+    }
+}
+
 /// Says an ordinal number from 1 to 99, such as "tredje" for 3; others as cardinal numbers.
 pub fn ordinal(value: u32, language: Language) -> String {
-    match (value, language) {
-        (1..=99, Language::DA) => danish::ordinal(value),
-        (1..=99, Language::EN) => english::ordinal(value),
-        (_, Language::DA | Language::EN) => number(value.into(), language),
-        _ => format!("{value}."),
+    ordinal_in(value, &tongue(language))
+}
+
+fn ordinal_in(value: u32, tongue: &Tongue) -> String {
+    match value {
+        _ if tongue.is_bare() => format!("{value}."),
+        1..=99 => tongue.ordinal(value),
+        _ => number_in(value.into(), tongue),
     }
 }
 
 /// Says digits one by one in groups of three or four; anything else in the text is left out.
 pub fn digits(text: &str, language: Language) -> String {
+    digits_in(text, &tongue(language))
+}
+
+fn digits_in(text: &str, tongue: &Tongue) -> String {
     let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(10)).collect();
     let mut groups = Vec::new();
     let mut rest = digits.as_slice();
@@ -55,104 +126,153 @@ pub fn digits(text: &str, language: Language) -> String {
         // A single digit is never left alone at the end.
         let size = if rest.len() <= 4 { rest.len() } else { 3 };
         let (group, tail) = rest.split_at(size);
-        groups.push(one_by_one(group, language));
+        groups.push(one_by_one(group, tongue));
         rest = tail;
     }
     groups.join(", ")
 }
 
-/// Says a telephone number: in Danish by pairs, in English digit by digit. Commas are pauses.
+/// Says a telephone number: in pairs or digit by digit, as the language does. Commas are pauses.
 pub fn phone(number: &PhoneNumber, language: Language) -> String {
+    phone_in(number, &tongue(language))
+}
+
+fn phone_in(number: &PhoneNumber, tongue: &Tongue) -> String {
     let national = number.national();
     let (code, rest) = match national.strip_prefix("00") {
         Some(foreign) => foreign.split_at(country_code_length(foreign).min(foreign.len())),
         None => ("", national.as_str()),
     };
+    let said = |digits: &str| match tongue.spoken.phone_in_pairs {
+        _ if tongue.is_bare() => digits.to_owned(),
+        true => pair(digits, tongue),
+        false => digits_in(digits, tongue),
+    };
     let mut groups = Vec::new();
     if !code.is_empty() {
-        groups.push(match language {
-            Language::DA => format!("plus {}", pair(code, language)),
-            Language::EN => format!("plus {}", digits(code, language)),
-            _ => format!("+{code}"),
+        groups.push(if tongue.is_bare() {
+            format!("+{code}")
+        } else {
+            format!("{} {}", tongue.spoken.plus, said(code))
         });
     }
     let digits: Vec<char> = rest.chars().collect();
     for chunk in digits.chunks(2) {
         let chunk: String = chunk.iter().collect();
-        groups.push(match language {
-            Language::DA => pair(&chunk, language),
-            Language::EN => self::digits(&chunk, language),
-            _ => chunk,
-        });
+        groups.push(said(&chunk));
     }
-    groups.join(if matches!(language, Language::DA | Language::EN) {
-        ", "
-    } else {
-        " "
-    })
+    groups.join(if tongue.is_bare() { " " } else { ", " })
 }
 
 /// Says a date with its weekday, "i dag" or "i morgen" where it is, and the year only where the
 /// day is not the next to come.
 pub fn date(date: Date, today: Date, language: Language) -> String {
-    let day = date.day().unsigned_abs().into();
+    let tongue = tongue(language);
+    let day: u32 = date.day().unsigned_abs().into();
     let month = date.month().unsigned_abs() as usize;
     let year: u32 = date.year().unsigned_abs().into();
+    if tongue.is_bare() {
+        return format!("{day}.{month}.{year}");
+    }
+    let spoken = &tongue.spoken;
     let near = (date >= today)
         .then(|| today.until(date).ok().map(|span| span.get_days()))
         .flatten();
-    let with_year = date < today || next_of_its_kind(date, today) != Some(date);
-    let mut spoken = match language {
-        Language::DA => {
-            let near = match near {
-                Some(0) => "i dag, ",
-                Some(1) => "i morgen, ",
-                _ => "",
-            };
-            format!(
-                "{near}{} den {} {}",
-                danish::weekday(date.weekday()),
-                danish::ordinal(day),
-                danish::MONTHS[(month + 11) % 12],
-            )
-        }
-        Language::EN => {
-            let near = match near {
-                Some(0) => "today, ",
-                Some(1) => "tomorrow, ",
-                _ => "",
-            };
-            format!(
-                "{near}{} the {} of {}",
-                english::weekday(date.weekday()),
-                english::ordinal(day),
-                english::MONTHS[(month + 11) % 12],
-            )
-        }
-        _ => return format!("{day}.{month}.{year}"),
+    let near = match near {
+        Some(0) => spoken.today.as_str(),
+        Some(1) => spoken.tomorrow.as_str(),
+        _ => "",
     };
-    if with_year {
-        spoken.push(' ');
-        spoken.push_str(&match language {
-            Language::DA => danish::year(year),
-            _ => english::year(year),
-        });
+    let weekday = date.weekday().to_monday_zero_offset().unsigned_abs() as usize % 7;
+    let said = spoken
+        .date
+        .replace("{weekday}", &tongue.days.weekdays[weekday].spoken)
+        .replace("{day}", &tongue.ordinal(day))
+        .replace("{month}", &tongue.days.months[(month + 11) % 12].spoken);
+    if date < today || next_of_its_kind(date, today) != Some(date) {
+        format!("{near}{said} {}", year_in(year, &tongue))
+    } else {
+        format!("{near}{said}")
     }
-    spoken
+}
+
+/// Says a year: "nitten hundrede syvogfirs".
+fn year_in(year: u32, tongue: &Tongue) -> String {
+    let years = &tongue.spoken.years;
+    let by_hundreds = years
+        .by_hundreds
+        .iter()
+        .any(|[from, until]| (*from..=*until).contains(&year));
+    if !by_hundreds {
+        return number_in(year.into(), tongue);
+    }
+    let template = match year % 100 {
+        0 => &years.whole,
+        1..=9 => &years.few,
+        _ => &years.rest,
+    };
+    template
+        .replace("{century}", &tongue.below_hundred(year / 100))
+        .replace("{rest}", &tongue.below_hundred(year % 100))
 }
 
 /// Says a time of day to the minute: "klokken fjorten tredive", "two thirty pm".
 pub fn time(time: Time, language: Language) -> String {
-    match language {
-        Language::DA => danish::time(time),
-        Language::EN => english::time(time),
-        _ => format!("{:02}:{:02}", time.hour(), time.minute()),
+    let tongue = tongue(language);
+    let times = &tongue.spoken.time;
+    let (hour, minute) = (
+        time.hour().unsigned_abs().into(),
+        time.minute().unsigned_abs().into(),
+    );
+    match (hour, minute, &times.midnight, &times.noon) {
+        _ if tongue.is_bare() => return format!("{hour:02}:{minute:02}"),
+        (0, 0, Some(midnight), _) => return midnight.clone(),
+        (12, 0, _, Some(noon)) => return noon.clone(),
+        _ => {}
     }
+    let template = match minute {
+        0 => &times.whole,
+        1..=9 => &times.few,
+        _ => &times.minutes,
+    };
+    let spoken = clock(hour, minute, template, &tongue);
+    // Small hours alone would be taken for the afternoon.
+    let small = times.small_hours.iter().filter_map(|(until, added)| {
+        let until: u32 = until.parse().ok()?;
+        (1..=until).contains(&hour).then_some((until, added))
+    });
+    match small.min_by_key(|(until, _)| *until) {
+        Some((_, added)) => format!("{spoken} {added}"),
+        None => spoken,
+    }
+}
+
+/// Fills hour, minute and half of the day into a template.
+fn clock(hour: u32, minute: u32, template: &str, tongue: &Tongue) -> String {
+    let times = &tongue.spoken.time;
+    let shown = match (&times.halves, hour % 12) {
+        (Some(_), 0) => 12,
+        (Some(_), hour) => hour,
+        (None, _) => hour,
+    };
+    let one = times.one.as_ref().filter(|_| shown == 1).cloned();
+    let half = times
+        .halves
+        .as_ref()
+        .map(|[am, pm]| if hour < 12 { am } else { pm });
+    template
+        .replace(
+            "{hour}",
+            &one.unwrap_or_else(|| tongue.below_hundred(shown)),
+        )
+        .replace("{minute}", &tongue.below_hundred(minute))
+        .replace("{half}", half.map_or("", String::as_str))
 }
 
 /// Says how long a wait of so many seconds will be. It is rounded up (to a minute, from ten
 /// minutes on to five, from an hour on to fifteen), so that nobody waits longer than told by it.
 pub fn wait(seconds: u32, language: Language) -> String {
+    let tongue = tongue(language);
     let minutes = seconds.div_ceil(60);
     let minutes = match minutes {
         0..=10 => minutes,
@@ -160,73 +280,75 @@ pub fn wait(seconds: u32, language: Language) -> String {
         _ => minutes.next_multiple_of(15),
     };
     let (hours, minutes) = (minutes / 60, minutes % 60);
-    match language {
-        Language::DA if seconds < 60 => "mindre end et minut".to_owned(),
-        Language::EN if seconds < 60 => "less than a minute".to_owned(),
-        Language::DA => {
-            let minutes = (minutes > 0).then(|| match minutes {
-                1 => "et minut".to_owned(),
-                _ => format!("{} minutter", danish::cardinal(minutes)),
-            });
-            let hours = (hours > 0).then(|| match hours {
-                1 => "en time".to_owned(),
-                _ => format!("{} timer", danish::cardinal(hours)),
-            });
-            let parts: Vec<String> = hours.into_iter().chain(minutes).collect();
-            format!("cirka {}", parts.join(" og "))
-        }
-        Language::EN => {
-            let minutes = (minutes > 0).then(|| match minutes {
-                1 => "one minute".to_owned(),
-                _ => format!("{} minutes", english::cardinal(minutes)),
-            });
-            let hours = (hours > 0).then(|| match hours {
-                1 => "one hour".to_owned(),
-                _ => format!("{} hours", english::cardinal(hours)),
-            });
-            let parts: Vec<String> = hours.into_iter().chain(minutes).collect();
-            format!("about {}", parts.join(" and "))
-        }
-        _ => format!("{} min", hours * 60 + minutes.max(1)),
+    let wait = &tongue.spoken.wait;
+    if tongue.is_bare() {
+        return format!("{} min", hours * 60 + minutes.max(1));
     }
+    if seconds < 60 {
+        return wait.short.clone();
+    }
+    let several = |count: u32, one: &str, many: &str| match count {
+        0 => None,
+        1 => Some(one.to_owned()),
+        _ => Some(many.replace("{n}", &cardinal(count, &tongue))),
+    };
+    let parts: Vec<String> = several(hours, &wait.hour, &wait.hours)
+        .into_iter()
+        .chain(several(minutes, &wait.minute, &wait.minutes))
+        .collect();
+    let joined = parts.join(&format!(" {} ", tongue.spoken.and));
+    wait.about.replace("{wait}", &joined)
 }
 
 /// Says an amount of Danish money given in øre (100 øre = 1 kr.).
 pub fn money(oere: i64, language: Language) -> String {
-    let (kroner, rest) = (oere / 100, (oere % 100).unsigned_abs() as u32);
-    let (unit, joiner) = match language {
-        Language::DA => (if kroner.abs() == 1 { "krone" } else { "kroner" }, "og"),
-        Language::EN => (if kroner.abs() == 1 { "krone" } else { "kroner" }, "and"),
-        _ => {
+    let tongue = tongue(language);
+    match tongue.spoken.money.first() {
+        Some(kroner) => amount(oere, kroner, &tongue),
+        None => {
             let sign = if oere < 0 { "-" } else { "" };
-            return format!("{sign}{},{rest:02} kr.", kroner.unsigned_abs());
+            let (kroner, rest) = (oere.unsigned_abs() / 100, oere.unsigned_abs() % 100);
+            format!("{sign}{kroner},{rest:02} kr.")
+        }
+    }
+}
+
+/// Says an amount given in hundredths of a currency.
+fn amount(cents: i64, currency: &Currency, tongue: &Tongue) -> String {
+    let (whole, rest) = (cents.unsigned_abs() / 100, cents.unsigned_abs() % 100);
+    let several = |count: u64, one: &str, many: &str| match count {
+        1 => one.to_owned(),
+        _ => {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            many.replace("{n}", &number_in(count, tongue))
         }
     };
-    let minus = if oere < 0 { "minus " } else { "" };
-    let whole = format!(
-        "{minus}{} {unit}",
-        number(kroner.saturating_abs(), language)
-    );
-    let small = format!("{} øre", number(rest.into(), language));
-    match (kroner, rest) {
-        (_, 0) => whole,
-        (0, _) => format!("{minus}{small}"),
-        _ => format!("{whole} {joiner} {small}"),
+    let large = several(whole, &currency.one, &currency.many);
+    let small = several(rest, &currency.cent, &currency.cents);
+    let spoken = match (whole, rest) {
+        (_, 0) => large,
+        (0, _) => small,
+        _ => format!("{large} {} {small}", tongue.spoken.and),
+    };
+    if cents < 0 {
+        format!("{} {spoken}", tongue.numbers.minus)
+    } else {
+        spoken
     }
 }
 
 /// Spells letters and digits one by one, such as a reference number, with a pause after each.
 pub fn spell(text: &str, language: Language) -> String {
+    spell_in(text, &tongue(language))
+}
+
+fn spell_in(text: &str, tongue: &Tongue) -> String {
     let spoken: Vec<String> = text
         .chars()
         .filter_map(|character| match (character, character.to_digit(10)) {
-            (_, Some(digit)) => Some(one_by_one(&[digit], language)),
+            (_, Some(digit)) => Some(one_by_one(&[digit], tongue)),
             (letter, None) if letter.is_alphabetic() => Some(letter.to_uppercase().collect()),
-            ('-', None) if language == Language::DA => Some("bindestreg".to_owned()),
-            ('-', None) if language == Language::EN => Some("dash".to_owned()),
-            ('/', None) if language == Language::DA => Some("skråstreg".to_owned()),
-            ('/', None) if language == Language::EN => Some("slash".to_owned()),
-            _ => None,
+            (sign, None) => tongue.spoken.signs.get(&sign.to_string()).cloned(),
         })
         .collect();
     spoken.join(", ")
@@ -234,12 +356,11 @@ pub fn spell(text: &str, language: Language) -> String {
 
 /// Joins phrases: "a, b og c" or "a, b or c".
 pub fn list(parts: &[String], language: Language, joiner: Joiner) -> String {
-    let word = match (language, joiner) {
-        (Language::DA, Joiner::And) => " og ",
-        (Language::DA, Joiner::Or) => " eller ",
-        (Language::EN, Joiner::And) => " and ",
-        (Language::EN, Joiner::Or) => " or ",
-        _ => ", ",
+    let tongue = tongue(language);
+    let word = match joiner {
+        _ if tongue.is_bare() => ", ".to_owned(),
+        Joiner::And => format!(" {} ", tongue.spoken.and),
+        Joiner::Or => format!(" {} ", tongue.spoken.or),
     };
     match parts {
         [] => String::new(),
@@ -258,23 +379,22 @@ pub(crate) fn next_of_its_kind(date: Date, today: Date) -> Option<Date> {
         .find(|candidate| *candidate >= today)
 }
 
-fn one_by_one(digits: &[u32], language: Language) -> String {
+fn one_by_one(digits: &[u32], tongue: &Tongue) -> String {
     let words: Vec<String> = digits
         .iter()
-        .map(|&digit| match language {
-            Language::DA => danish::below_hundred(digit),
-            Language::EN => english::below_hundred(digit),
-            _ => digit.to_string(),
+        .map(|&digit| match tongue.is_bare() {
+            true => digit.to_string(),
+            false => tongue.below_hundred(digit),
         })
         .collect();
     words.join(" ")
 }
 
 /// Says two digits as one number, or one by one where the first is 0.
-fn pair(text: &str, language: Language) -> String {
+fn pair(text: &str, tongue: &Tongue) -> String {
     match text.parse::<u32>() {
-        Ok(value) if text.len() == 2 && !text.starts_with('0') => danish::below_hundred(value),
-        _ => digits(text, language),
+        Ok(value) if text.len() == 2 && !text.starts_with('0') => tongue.below_hundred(value),
+        _ => digits_in(text, tongue),
     }
 }
 

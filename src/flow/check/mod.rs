@@ -3,6 +3,7 @@
 //!
 //! What can be said of one file is said once; what depends on a tenant is said for each tenant.
 
+mod language;
 mod paths;
 mod story;
 mod survey;
@@ -16,11 +17,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::survey::{Survey, survey};
 use super::finding::{Finding, did_you_mean};
-use super::library::Intents;
+use super::library::{Intents, LANGUAGE_INTENT};
 use super::read::{Aim, Document};
 use super::tree::Segment;
 use super::variable::{CALLBACK_SLOTS, VARIABLES};
 use super::{Flow, Phrases, Stories, Tenant};
+use crate::language::Tongue;
 use crate::words::{FlowName, IntentName, Language};
 
 /// Everything that was read, by folder.
@@ -30,6 +32,8 @@ pub(super) struct House<'a> {
     pub(super) stories: &'a BTreeMap<String, Vec<Stories>>,
     pub(super) intents: Option<&'a Document<Intents>>,
     pub(super) phrases: Option<&'a Document<Phrases>>,
+    /// The languages that were read.
+    pub(super) tongues: &'a [Document<Tongue>],
     /// Whether files could not be read in full: what is missing then is no finding.
     pub(super) broken: bool,
     /// The name of the folder that all tenants share.
@@ -65,6 +69,7 @@ pub(super) fn check(house: &House<'_>, findings: &mut Vec<Finding>) {
     house.missing(findings);
     house.shared(&environment, findings);
     tenant::numbers(house.tenants, findings);
+    language::check(house.tongues, findings);
     for (folder, document) in house.tenants {
         let mut flows: BTreeMap<&FlowName, &Survey<'_>> = BTreeMap::new();
         for from in [house.common, folder.as_str()] {
@@ -383,13 +388,20 @@ impl View<'_> {
             .collect()
     }
 
+    /// Tells whether an intent asks for a language that the tenant speaks.
+    fn asks_for_language(&self, name: &IntentName) -> bool {
+        let code = name.0.strip_prefix(LANGUAGE_INTENT);
+        let language = code.and_then(|code| code.parse().ok());
+        language.is_some_and(|language| self.tenant.languages.contains(&language))
+    }
+
     fn intents(&self, survey: &Survey<'_>, findings: &mut Vec<Finding>) {
         if self.house.intents.is_none() {
             return;
         }
         let known = self.intent_names();
         for (name, path) in &survey.intents {
-            if known.contains(name.0.as_str()) {
+            if known.contains(name.0.as_str()) || self.asks_for_language(name) {
                 continue;
             }
             let mut finding =

@@ -11,6 +11,7 @@ use crate::flow::library::number_key;
 use crate::flow::read::{Aim, Document};
 use crate::flow::tree::Segment;
 use crate::flow::{Department, Module, Tenant};
+use crate::language::BUILT_IN;
 use crate::service::hours::{Hours, Opening, Place};
 use crate::words::{DepartmentId, Language, PhoneNumber};
 
@@ -165,6 +166,20 @@ impl Inspection<'_, '_> {
                     Aim::Value,
                     format!("`{language}` stands here twice"),
                     "keep one of them",
+                );
+            }
+        }
+        for (index, language) in self.tenant.languages.iter().enumerate() {
+            let read = self.view.house.tongues.iter();
+            let mut known = read
+                .map(|document| document.value.language)
+                .chain(BUILT_IN.map(|it| it.0));
+            if !known.any(|known| known == *language) && !self.view.house.broken {
+                self.tell(
+                    &["languages".into(), index.into()],
+                    Aim::Value,
+                    format!("nothing is known of the language `{language}`"),
+                    format!("write languages/{language}.yaml; docs/languages.md tells how"),
                 );
             }
         }

@@ -161,9 +161,8 @@ impl Written {
 
     fn language_of(&self, words: &str) -> Language {
         let spoken = &self.playbook.shelf.tenant.languages;
-        language_of(words)
+        language_of(words, spoken)
             .map(|(language, _)| language)
-            .filter(|language| spoken.contains(language))
             .unwrap_or_else(|| self.rehearsal.dialog().language())
     }
 

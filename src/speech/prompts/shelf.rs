@@ -1,60 +1,75 @@
-//! The prompts in memory.
+//! The prompts in memory. Those being made are only looked at, so that their making ends when no
+//! call wants them any more; those that are whole are held within a bound.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::Weak;
 
-use tokio::sync::OnceCell;
-
-use super::Audio;
+use super::growing::{Growing, Prompt};
 
 /// The prompts in memory, the most recently used ones within a bound.
 pub(super) struct Shelf {
-    pub(super) places: HashMap<String, Place>,
-    pub(super) most_samples: u64,
-    pub(super) samples: u64,
+    places: HashMap<String, Place>,
+    most_samples: u64,
+    samples: u64,
     clock: u64,
 }
 
-#[derive(Default)]
-pub(super) struct Place {
-    cell: Arc<OnceCell<Audio>>,
+struct Place {
+    prompt: Weak<Growing>,
+    /// Holds it in memory.
+    held: Option<Prompt>,
     samples: u64,
     used: u64,
 }
 
 impl Shelf {
     pub(super) fn new(megabytes: u64) -> Self {
-        let most_samples = megabytes.saturating_mul(500_000);
         Self {
             places: HashMap::new(),
-            most_samples,
+            most_samples: megabytes.saturating_mul(500_000),
             samples: 0,
             clock: 0,
         }
     }
 
-    pub(super) fn cell(&mut self, name: &str) -> Arc<OnceCell<Audio>> {
+    /// Returns a prompt that is there, or being made and well so far.
+    pub(super) fn find(&mut self, name: &str) -> Option<Prompt> {
         self.clock += 1;
-        let place = self.places.entry(name.to_owned()).or_default();
+        let place = self.places.get_mut(name)?;
         place.used = self.clock;
-        Arc::clone(&place.cell)
+        Prompt::upgrade(&place.prompt).filter(|prompt| !prompt.has_failed())
     }
 
-    /// Counts a prompt, with no samples when it could not be made, and lets the least recently
-    /// used ones go.
-    pub(super) fn count(&mut self, name: &str, samples: usize) {
-        if let Some(place) = self.places.get_mut(name) {
-            self.samples += (samples as u64).saturating_sub(place.samples);
-            place.samples = place.samples.max(samples as u64);
-        }
-        // What could not be made, or whose caller left first, is not remembered.
+    /// Shows a prompt that is being made to those who want the same.
+    pub(super) fn show(&mut self, name: &str, prompt: &Prompt) {
         self.places
-            .retain(|_, place| place.samples > 0 || Arc::strong_count(&place.cell) > 1);
+            .retain(|_, place| place.held.is_some() || place.prompt.strong_count() > 0);
+        self.clock += 1;
+        let place = Place {
+            prompt: prompt.downgrade(),
+            held: None,
+            samples: 0,
+            used: self.clock,
+        };
+        if let Some(old) = self.places.insert(name.to_owned(), place) {
+            self.samples -= old.samples;
+        }
+    }
+
+    /// Holds a prompt of so many samples, and lets the least recently used ones go. One that is
+    /// no longer shown, as everything was forgotten, is not held.
+    pub(super) fn hold(&mut self, name: &str, prompt: Prompt, samples: usize) {
+        let place = self.places.get_mut(name);
+        if let Some(place) = place.filter(|it| it.held.is_none() && prompt.is_same(&it.prompt)) {
+            place.held = Some(prompt);
+            place.samples = samples as u64;
+            self.samples += place.samples;
+        }
         while self.samples > self.most_samples {
             let oldest = self
                 .places
                 .iter()
-                .filter(|(_, place)| place.samples > 0)
+                .filter(|(_, place)| place.held.is_some())
                 .min_by_key(|(_, place)| place.used)
                 .map(|(name, _)| name.clone());
             let Some(place) = oldest.and_then(|name| self.places.remove(&name)) else {
@@ -67,5 +82,17 @@ impl Shelf {
     pub(super) fn clear(&mut self) {
         self.places.clear();
         self.samples = 0;
+    }
+
+    /// Returns how many prompts are held, and how many samples they have.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> (usize, u64) {
+        let held = self.places.values().filter(|place| place.held.is_some());
+        (held.count(), self.samples)
+    }
+
+    #[cfg(test)]
+    pub(super) fn bound(&mut self, most_samples: u64) {
+        self.most_samples = most_samples;
     }
 }

@@ -2,7 +2,14 @@
 //! are configured are opened. Every library is loaded while the program runs: one that is missing
 //! is a fault of that engine alone.
 
+mod phrases;
+pub mod pocketsphinx;
+pub mod realtime;
+mod remote;
+pub mod sherpa;
+pub mod transcription;
 pub mod vosk;
+pub mod vosk_server;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,28 +19,50 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Config, Recogniser, SpeechError};
+pub use remote::fault::RemoteFault;
+
 use crate::words::Language;
 
 /// One recogniser of one language, as configured in `speech.ears`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "engine", rename_all = "snake_case")]
 pub enum Engine {
+    /// sherpa-onnx in this process.
+    Sherpa(sherpa::Settings),
     /// libvosk in this process.
     Vosk(vosk::Settings),
+    /// libpocketsphinx in this process, for English.
+    Pocketsphinx(pocketsphinx::Settings),
+    /// A vosk-server, by its WebSocket.
+    VoskServer(vosk_server::Settings),
+    /// A server that transcribes utterances as OpenAI's does.
+    Transcription(transcription::Settings),
+    /// A server that transcribes while the caller speaks as OpenAI's or vLLM's does.
+    Realtime(realtime::Settings),
 }
 
 impl Engine {
     /// Returns what it is called in the configuration, in logs and in metrics.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Sherpa(_) => sherpa::NAME,
             Self::Vosk(_) => vosk::NAME,
+            Self::Pocketsphinx(_) => pocketsphinx::NAME,
+            Self::VoskServer(_) => vosk_server::NAME,
+            Self::Transcription(_) => transcription::NAME,
+            Self::Realtime(_) => realtime::NAME,
         }
     }
 
     /// Returns the paths in these settings, for making relative ones absolute.
     pub fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
         match self {
+            Self::Sherpa(settings) => settings.paths_mut(),
             Self::Vosk(settings) => settings.paths_mut(),
+            Self::Pocketsphinx(settings) => settings.paths_mut(),
+            Self::VoskServer(settings) => settings.paths_mut(),
+            Self::Transcription(settings) => settings.paths_mut(),
+            Self::Realtime(settings) => settings.paths_mut(),
         }
     }
 
@@ -43,7 +72,18 @@ impl Engine {
         setting: &Setting,
     ) -> Result<Arc<dyn Recogniser>, SpeechError> {
         match self {
+            Self::Sherpa(settings) => Ok(Arc::new(sherpa::open(settings, language, setting)?)),
             Self::Vosk(settings) => Ok(Arc::new(vosk::open(settings, language, setting)?)),
+            Self::Pocketsphinx(settings) => {
+                Ok(Arc::new(pocketsphinx::open(settings, language, setting)?))
+            }
+            Self::VoskServer(settings) => {
+                Ok(Arc::new(vosk_server::open(settings, language, setting)?))
+            }
+            Self::Transcription(settings) => {
+                Ok(Arc::new(transcription::open(settings, language, setting)?))
+            }
+            Self::Realtime(settings) => Ok(Arc::new(realtime::open(settings, language, setting)?)),
         }
     }
 }
@@ -56,6 +96,11 @@ impl Setting {
     /// Names the recogniser of a language by its place in the list, counted from 0.
     pub fn ear(language: Language, place: usize) -> Self {
         Self(format!("speech.ears.{language}[{place}]"))
+    }
+
+    /// Names the voice of a language by its place in the list, counted from 0.
+    pub fn voice(language: Language, place: usize) -> Self {
+        Self(format!("speech.voices.{language}[{place}]"))
     }
 
     /// Names a field of this setting.

@@ -366,10 +366,13 @@ impl Hotline {
                 "da": vosk("vosk-tiny-da-grm"), "en": vosk("vosk-tiny-en-grm"),
             });
         }
-        speech["espeak"] = match settings.speaks {
+        let program = match settings.speaks {
             true => json!(cache::espeak()?),
             false => json!("/nowhere/espeak-ng"),
         };
+        let espeak =
+            |voice: &str| json!([{ "engine": "espeak", "voice": voice, "program": program }]);
+        speech["voices"] = json!({ "da": espeak("da"), "en": espeak("en-gb") });
         if !settings.speaks {
             speech["cache"] = json!(self.folder.path().join("no-prompts"));
         }

@@ -8,6 +8,7 @@
 pub mod asterisk;
 pub mod cache;
 pub mod caller;
+pub mod engines;
 pub mod freeswitch;
 pub mod g711;
 pub mod hotline;
@@ -19,6 +20,7 @@ pub mod record;
 pub mod smtp;
 pub mod sound;
 pub mod tone;
+pub mod voices;
 
 pub use asterisk::Asterisk;
 pub use freeswitch::FreeSwitch;

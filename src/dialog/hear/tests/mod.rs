@@ -49,7 +49,7 @@ fn go_through(table: &str, language: Language) -> (usize, Vec<String>) {
 #[test]
 fn danish_forms_are_heard_as_they_are_meant() {
     let (forms, misses) = go_through(include_str!("danish.txt"), DA);
-    assert!(forms >= 300, "only {forms} forms");
+    assert!(forms >= 400, "only {forms} forms");
     assert_eq!(
         misses,
         Vec::<String>::new(),
@@ -61,13 +61,58 @@ fn danish_forms_are_heard_as_they_are_meant() {
 #[test]
 fn english_forms_are_heard_as_they_are_meant() {
     let (forms, misses) = go_through(include_str!("english.txt"), EN);
-    assert!(forms >= 300, "only {forms} forms");
+    assert!(forms >= 400, "only {forms} forms");
     assert_eq!(
         misses,
         Vec::<String>::new(),
         "{} of {forms} missed",
         misses.len()
     );
+}
+
+/// What is still heard otherwise than it was meant; every other form of the tables is heard right.
+const DANISH_MISSES: [&str; 4] = [
+    "number | otte otte nej ni | 9, heard as 89",
+    "digits | to nuller og en syver | 007, heard as 00",
+    "date | om tre uger på onsdag | 2026-12-16, heard as 2026-12-23",
+    "date | den tyvende i måneden efter | -, heard as 2026-12-20",
+];
+const ENGLISH_MISSES: [&str; 3] = [
+    "number | a dozen | 12, heard as -",
+    "number | half a dozen | 6, heard as -",
+    "number | eight eight no nine | 9, heard as 89",
+];
+
+/// The forms in `*_calls.txt` were written down before any of them was tried. At first 141 of 153
+/// Danish ones were heard right and 138 of 151 English ones; what could be mended without
+/// breaking others was, and what is left stands above by name.
+#[test]
+fn of_what_callers_say_at_least_98_in_100_forms_are_heard_right() {
+    for (language, tables, known) in [
+        (
+            DA,
+            [include_str!("danish.txt"), include_str!("danish_calls.txt")],
+            DANISH_MISSES.as_slice(),
+        ),
+        (
+            EN,
+            [
+                include_str!("english.txt"),
+                include_str!("english_calls.txt"),
+            ],
+            ENGLISH_MISSES.as_slice(),
+        ),
+    ] {
+        let (mut forms, mut misses) = (0, Vec::new());
+        for table in tables {
+            let (more, missed) = go_through(table, language);
+            forms += more;
+            misses.extend(missed);
+        }
+        assert_eq!(misses, known, "{language}");
+        assert!(forms >= 550, "{language}: only {forms} forms");
+        assert!(misses.len() * 50 <= forms, "{language}: {misses:?}");
+    }
 }
 
 #[test]
@@ -110,16 +155,16 @@ fn an_office_that_opens_in_the_evening_takes_seven_for_the_evening() {
 
 #[test]
 fn a_language_without_words_of_its_own_still_hears_numerals() {
-    let german: Language = "de".parse().unwrap();
+    let unknown: Language = "xx".parse().unwrap();
     assert_eq!(
-        digits("70 10 10 17", german).map(|a| a.value),
+        digits("70 10 10 17", unknown).map(|a| a.value),
         Some("70101017".to_owned())
     );
     assert_eq!(
-        date("3.5.2027", german, TODAY).map(|a| a.value),
+        date("3.5.2027", unknown, TODAY).map(|a| a.value),
         Some(Date::constant(2027, 5, 3))
     );
-    assert_eq!(yes_no("ja", german), None);
+    assert_eq!(yes_no("ja", unknown), None);
 }
 
 fn languages() -> impl Strategy<Value = Language> {

@@ -61,18 +61,18 @@ fn a_number_too_large_for_words_is_said_by_its_digits() {
 
 #[test]
 fn a_language_without_words_of_its_own_gets_digits() {
-    let german: Language = "de".parse().unwrap();
+    let unknown: Language = "xx".parse().unwrap();
     let number = PhoneNumber::parse("70101017").unwrap();
     let today = Date::constant(2026, 11, 22);
-    assert_eq!(super::number(21, german), "21");
-    assert_eq!(ordinal(3, german), "3.");
-    assert_eq!(digits("1234567", german), "1 2 3, 4 5 6 7");
-    assert_eq!(phone(&number, german), "70 10 10 17");
-    assert_eq!(date(Date::constant(2027, 5, 3), today, german), "3.5.2027");
-    assert_eq!(time(Time::constant(9, 5, 0, 0), german), "09:05");
-    assert_eq!(wait(130, german), "3 min");
-    assert_eq!(money(-20_050, german), "-200,50 kr.");
-    assert_eq!(list(&["a".into(), "b".into()], german, Joiner::Or), "a, b");
+    assert_eq!(super::number(21, unknown), "21");
+    assert_eq!(ordinal(3, unknown), "3.");
+    assert_eq!(digits("1234567", unknown), "1 2 3, 4 5 6 7");
+    assert_eq!(phone(&number, unknown), "70 10 10 17");
+    assert_eq!(date(Date::constant(2027, 5, 3), today, unknown), "3.5.2027");
+    assert_eq!(time(Time::constant(9, 5, 0, 0), unknown), "09:05");
+    assert_eq!(wait(130, unknown), "3 min");
+    assert_eq!(money(-20_050, unknown), "-200,50 kr.");
+    assert_eq!(list(&["a".into(), "b".into()], unknown, Joiner::Or), "a, b");
 }
 
 #[test]
@@ -225,4 +225,79 @@ fn digits_come_in_groups_without_a_lonely_last_one() {
         "en to tre, fire fem seks, syv otte"
     );
     assert_eq!(digits("", DA), "");
+}
+
+/// Goes through a table of texts as they are written and as they are spoken.
+fn go_through(table: &str, language: Language) {
+    let (mut forms, mut misses) = (0, Vec::new());
+    for line in table
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
+        let (written, wanted) = line.split_once(" | ").unwrap_or((line, ""));
+        forms += 1;
+        let made = spoken(written, language);
+        if made != wanted {
+            misses.push(format!("{written} | {wanted}, made {made}"));
+        }
+        assert_eq!(spoken(&made, language), made, "twice: {written}");
+    }
+    assert!(forms >= 100, "only {forms} forms");
+    assert!(
+        misses.is_empty(),
+        "{} of {forms}:\n{}",
+        misses.len(),
+        misses.join("\n")
+    );
+}
+
+#[test]
+fn danish_texts_are_written_out_as_danes_read_them() {
+    go_through(include_str!("danish.txt"), DA);
+}
+
+#[test]
+fn english_texts_are_written_out_as_the_english_read_them() {
+    go_through(include_str!("english.txt"), EN);
+}
+
+#[test]
+fn words_are_never_touched() {
+    for text in [
+        "Velkommen til Egekøbing Kommune. Du taler med en digital assistent.",
+        "kl. nr. kr. % § & ca. st. th.",
+        "klokken fjorten tredive",
+        "",
+    ] {
+        assert_eq!(spoken(text, DA), text);
+        assert_eq!(spoken(text, EN), text);
+    }
+    assert_eq!(spoken("kl. 9-15", "xx".parse().unwrap()), "kl. 9-15");
+}
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn what_is_spoken_holds_no_digit_and_stays_as_it_is(
+            text in "([0-9]{1,9}|[ .,:/%+-]|kl[.] |kr[.]|[a-zæøå]{1,6}|[A-Z]|st[.]|th|maj|May|€|–| am|½){0,14}",
+            danish in any::<bool>(),
+        ) {
+            let language = if danish { DA } else { EN };
+            let once = spoken(&text, language);
+            prop_assert!(!once.contains(|c: char| c.is_ascii_digit()), "{once}");
+            prop_assert_eq!(&spoken(&once, language), &once);
+        }
+
+        #[test]
+        fn no_text_makes_it_fail(text in "\\PC{0,40}") {
+            spoken(&text, DA);
+            spoken(&text, EN);
+        }
+    }
 }

@@ -1,0 +1,109 @@
+//! What can go wrong with an engine that is reached by a protocol, each in words for a log.
+
+use std::time::Duration;
+
+/// Why a recogniser elsewhere gave no words. The setting that names it stands in front of it, in
+/// [`crate::speech::SpeechError::Remote`].
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoteFault {
+    /// Nobody answers there.
+    #[error("cannot be reached: {0}; is it running, and is this its address?")]
+    Unreachable(String),
+    /// A connection, its TLS or the agreement behind it took too long.
+    #[error("gave no connection within {0:?}; is it overloaded, or behind a firewall?")]
+    NoConnection(Duration),
+    /// An HTTP status that is no success.
+    #[error("answers HTTP {status}{}{said}", if .said.is_empty() { "" } else { ": " })]
+    Status {
+        /// The status.
+        status: u16,
+        /// The beginning of what it says.
+        said: String,
+    },
+    /// A page for people.
+    #[error(
+        "answers HTML, so this is a web page and no engine; does the address end as it should?"
+    )]
+    Html,
+    /// Something that is not of the protocol.
+    #[error("answers what is not of its protocol: {0}")]
+    Garbage(String),
+    /// A refusal in the engine's own words.
+    #[error("says: {0}")]
+    Said(String),
+    /// The connection was closed while an answer was due.
+    #[error("closed the connection{}{}", code.map(|code| format!(" with code {code}")).unwrap_or_default(), if .said.is_empty() { String::new() } else { format!(": {said}") })]
+    Closed {
+        /// The WebSocket's close code; none where the connection just broke.
+        code: Option<u16>,
+        /// The reason given.
+        said: String,
+    },
+    /// No answer came.
+    #[error("gave no answer within {0:?}")]
+    Silent(Duration),
+    /// Audio waits that it does not take.
+    #[error("takes audio too slowly: {0:?} of it wait")]
+    Behind(Duration),
+    /// The task that talks to it ended unexpectedly, which is a fault of Hotline.
+    #[error("is no longer listened to, as the task for it broke")]
+    Broke,
+}
+
+/// The most that is told of what an engine says, in characters.
+const MOST_SAID: usize = 200;
+
+/// Brings what an engine says into one short line without control characters.
+pub(in super::super) fn line(said: &str) -> String {
+    let words: Vec<&str> = said
+        .split(|letter: char| letter.is_whitespace() || letter.is_control())
+        .filter(|word| !word.is_empty())
+        .collect();
+    let joined = words.join(" ");
+    match joined.char_indices().nth(MOST_SAID) {
+        Some((end, _)) => format!("{}…", &joined[..end]),
+        None => joined,
+    }
+}
+
+/// Tells whether a text is a page for people.
+pub(in super::super) fn is_html(text: &str) -> bool {
+    let start = text.trim_start().get(..15).unwrap_or(text.trim_start());
+    let start = start.to_ascii_lowercase();
+    start.starts_with("<!doctype html") || start.starts_with("<html") || start.starts_with("<head")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_engine_says_becomes_one_short_line() {
+        assert_eq!(
+            line(" no\u{1b}[31m such\r\n model\0 "),
+            "no [31m such model"
+        );
+        let long = line(&"æ".repeat(500));
+        assert_eq!(long.chars().count(), MOST_SAID + 1);
+        assert!(long.ends_with('…'));
+    }
+
+    #[test]
+    fn a_page_for_people_is_told_from_an_answer() {
+        assert!(is_html("\n<!DOCTYPE html>\n<html>"));
+        assert!(is_html("<HTML lang=da>"));
+        assert!(!is_html(r#"{"text": "<html>"}"#));
+        assert!(!is_html("æøåæøåæøåæøåæøåæøå"));
+    }
+
+    #[test]
+    fn faults_say_what_happened() {
+        let said = |fault: RemoteFault| fault.to_string();
+        insta::assert_snapshot!(said(RemoteFault::Status { status: 503, said: String::new() }), @"answers HTTP 503");
+        insta::assert_snapshot!(said(RemoteFault::Status { status: 401, said: "no key".to_owned() }), @"answers HTTP 401: no key");
+        insta::assert_snapshot!(said(RemoteFault::Closed { code: Some(1011), said: "internal error".to_owned() }), @"closed the connection with code 1011: internal error");
+        insta::assert_snapshot!(said(RemoteFault::Closed { code: None, said: String::new() }), @"closed the connection");
+        insta::assert_snapshot!(said(RemoteFault::Silent(Duration::from_secs(4))), @"gave no answer within 4s");
+    }
+}

@@ -4,6 +4,9 @@ use std::sync::atomic::AtomicU64;
 
 use tokio::sync::mpsc;
 
+use super::super::chain::Room;
+use super::super::figures::Figures;
+use super::super::limits::Limits;
 use super::super::worker::Worker;
 use super::super::{Works, turn};
 use super::*;
@@ -83,8 +86,13 @@ fn voice() -> Vec<Samples> {
 
 #[test]
 fn after_half_an_hour_a_turn_ends_as_soon_as_the_first_and_nothing_has_grown() {
-    let recognisers: Arc<Recognisers> =
-        Arc::new([(Language::DA, Arc::new(Yes) as Arc<dyn Recogniser>)].into());
+    let chain = Chain::new(
+        vec![Arc::new(Yes)],
+        &Limits::default(),
+        &Figures::default(),
+        &Room::new(false),
+    );
+    let recognisers: Arc<Recognisers> = Arc::new([(Language::DA, Arc::new(chain.unwrap()))].into());
     let settings = turn::Settings::default();
     let worker = Worker::start(0, Arc::clone(&recognisers), settings.clone()).unwrap();
     let (sender, mut events) = mpsc::channel(16);

@@ -80,6 +80,9 @@ pub async fn serve(config: Config, manner: Manner) -> Result<()> {
         tracing::error!("nothing can be spoken, callers go to the ordinary queue: {fault}");
     }
     let ears = open_ears(&config).await?;
+    if let Some(ears) = &ears {
+        ears.register(&mut registry);
+    }
     let switch = Switch::start(&config, &figures, &life)?;
     let agents = books
         .borrow()
@@ -131,6 +134,8 @@ pub async fn serve(config: Config, manner: Manner) -> Result<()> {
         live: live.clone(),
         recordings,
         beep: crate::speech::tone(440.0, Duration::from_millis(250)).into(),
+        hold_on: crate::call::hold_on().into(),
+        limits: config.speech.limits.clone(),
         queues,
         scope: life.scope.clone(),
     });

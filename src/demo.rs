@@ -106,6 +106,7 @@ impl Demo {
         let hears = ears.as_ref().map(Ears::languages).unwrap_or_default();
         let (queues_now, queues) = watch::channel(BTreeMap::new());
         let live = Live::default();
+        let limits = config.speech.limits.clone();
         let house = Arc::new(House {
             pbx: pbx.clone(),
             ears: ears.ok(),
@@ -117,6 +118,8 @@ impl Demo {
             live: live.clone(),
             recordings,
             beep: crate::speech::tone(440.0, Duration::from_millis(250)).into(),
+            hold_on: crate::call::hold_on().into(),
+            limits,
             queues,
             scope: life.scope.clone(),
         });

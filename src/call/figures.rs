@@ -29,6 +29,8 @@ pub struct Figures {
     pub strangers: Counter,
     /// Times that a caller's voice cut us off.
     pub barge_ins: Counter,
+    /// Times that a caller was told that it takes a moment.
+    pub one_moments: Counter,
     /// Seconds from the end of the caller's turn, or the key, to the first frame of the answer.
     pub answer_seconds: Histogram,
 }
@@ -74,6 +76,7 @@ impl Figures {
             lost_frames: Counter::default(),
             strangers: Counter::default(),
             barge_ins: Counter::default(),
+            one_moments: Counter::default(),
             answer_seconds: Histogram::new([
                 0.02, 0.06, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 2.0, 4.0,
             ]),
@@ -109,6 +112,11 @@ impl Figures {
             "hotline_barge_ins",
             "Prompts cut off by voice",
             f.barge_ins.clone(),
+        );
+        registry.register(
+            "hotline_one_moments",
+            "Callers told that it takes a moment, as they heard nothing",
+            f.one_moments.clone(),
         );
         let help = "Seconds from the caller's turn to the first frame of the answer";
         registry.register("hotline_answer_seconds", help, f.answer_seconds.clone());

@@ -12,7 +12,7 @@ use super::journal::Live;
 use crate::dialog::{Facts, Playbook, QueueState};
 use crate::pbx::Pbx;
 use crate::service::Services;
-use crate::speech::{Ears, Voice};
+use crate::speech::{Ears, Limits, Voice};
 use crate::store::{Clock, Store};
 use crate::words::QueueName;
 
@@ -38,6 +38,10 @@ pub struct House {
     pub recordings: PathBuf,
     /// What is heard before a recording.
     pub beep: Arc<[i16]>,
+    /// What a caller who waits hears where no words for it are at hand.
+    pub hold_on: Arc<[i16]>,
+    /// How long a caller waits for what.
+    pub limits: Limits,
     /// The state of the PBX's queues, as last read.
     pub queues: watch::Receiver<BTreeMap<QueueName, QueueState>>,
     /// The tasks of calls; empty when all is done.

@@ -10,6 +10,7 @@ use tokio::sync::broadcast;
 
 use super::redact::redact;
 use crate::dialog::{Command, Event};
+use crate::speech::Degraded;
 use crate::store::{Store, StoreError, Table, instant_key};
 use crate::words::{CallId, TenantId};
 
@@ -49,6 +50,13 @@ pub enum Entry {
     Command(Command),
     /// The PBX did something.
     Pbx(String),
+    /// A recogniser was of no use, and the next one took over.
+    Degraded(Degraded),
+    /// The thread that listened to the caller was lost, and another one listens.
+    EarLost {
+        /// Why.
+        reason: String,
+    },
     /// The call ended.
     Ended {
         /// How.

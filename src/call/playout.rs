@@ -3,6 +3,7 @@
 //! enough is there again, and no click at either side of it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -29,6 +30,8 @@ pub(super) struct Playout {
     at: usize,
     flow: Flow,
     next: Number,
+    /// What goes before everything, as the caller waits, and how much of it has been played.
+    aside: Option<(Arc<[i16]>, usize)>,
 }
 
 /// How the first of the queue is being played.
@@ -85,6 +88,18 @@ impl Playout {
         self.queue.clear();
         self.at = 0;
         self.flow = Flow::Waiting;
+        self.aside = None;
+    }
+
+    /// Plays samples at once, ahead of what is still being made. They do not count as something
+    /// that is being said.
+    pub(super) fn aside(&mut self, samples: Arc<[i16]>) {
+        self.aside = Some((samples, 0));
+    }
+
+    /// Tells whether something is being played ahead of the rest.
+    pub(super) fn is_aside(&self) -> bool {
+        self.aside.is_some()
     }
 
     /// Tells whether something is being said or made.
@@ -100,6 +115,16 @@ impl Playout {
     /// Returns the next 20 ms, or nothing when there is nothing to say at this moment.
     pub(super) fn frame(&mut self) -> Option<[i16; FRAME]> {
         let mut frame = [0; FRAME];
+        if let Some((samples, at)) = &mut self.aside {
+            let rest = samples.get(*at..).unwrap_or_default();
+            let count = rest.len().min(FRAME);
+            frame[..count].copy_from_slice(&rest[..count]);
+            *at += count;
+            if *at >= samples.len() {
+                self.aside = None;
+            }
+            return Some(frame);
+        }
         let mut filled = 0;
         while filled < FRAME {
             let Some(prompt) = self.queue.front().and_then(|it| it.prompt.as_ref()) else {
@@ -193,6 +218,21 @@ mod tests {
         playout.made(late, ones(FRAME));
         assert_eq!(playout.frame(), None);
         assert!(!playout.is_busy());
+    }
+
+    #[test]
+    fn an_aside_goes_first_and_is_nothing_that_was_to_be_said() {
+        let mut playout = Playout::default();
+        playout.aside(vec![3; FRAME + 1].into());
+        assert!(!playout.is_busy() && playout.is_aside());
+        playout.push(ones(FRAME), true);
+        assert_eq!(playout.frame(), Some([3; FRAME]));
+        assert_eq!(playout.frame().unwrap()[..2], [3, 0]);
+        assert!(!playout.is_aside());
+        assert_eq!(playout.frame(), Some([1; FRAME]));
+        playout.aside(vec![1; FRAME].into());
+        playout.hush();
+        assert_eq!(playout.frame(), None);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::figures::Figures;
 use super::house::House;
 use super::journal::{Entry, Journal};
 use super::line::{FRAME, FromCaller, Line, LineIn, LineOut, Pace};
+use super::patience::{Moment, Patience};
 use super::playout::{Number, Playout};
 use super::recorder::Recorder;
 use crate::dialog::{
@@ -43,8 +44,15 @@ const LATE: Duration = Duration::from_millis(5);
 /// What is sent while there is nothing to say: it keeps the caller's phone and Asterisk content.
 const SILENCE: [i16; FRAME] = [0; FRAME];
 
+/// Threads that may be lost while they listen to one call before it goes by keys.
+const MOST_EARS_LOST: u32 = 3;
+/// How often a call by keys looks whether it can be listened to again.
+const LISTEN_AGAIN: Duration = Duration::from_secs(4);
+
 /// What the call's own tasks report.
 enum Result {
+    /// What is said to those who wait, in one language.
+    Reassurance(Language, String, Arc<[i16]>),
     Made(
         Number,
         std::result::Result<Prompt, Arc<crate::speech::SpeechError>>,
@@ -122,6 +130,7 @@ impl Task {
             pace,
             start: Instant::now(),
             began: house.clock.now(),
+            patience: Patience::new(&house.limits),
             house,
             results,
             playout: Playout::default(),
@@ -131,6 +140,12 @@ impl Task {
             language: None,
             answering: None,
             so_far: Heard::default(),
+            reassurances: BTreeMap::new(),
+            listening: None,
+            speaking: false,
+            words_owed: None,
+            ears_lost: 0,
+            listen_again: None,
             orders: 0,
             phase: Phase::Talking,
             line_is_up: true,
@@ -184,6 +199,20 @@ struct Call {
     answering: Option<Instant>,
     /// The caller's words so far, as the dialog was told last.
     so_far: Heard,
+    /// When a caller who waits is told so.
+    patience: Patience,
+    /// What they are told, made ahead.
+    reassurances: BTreeMap<Language, (String, Arc<[i16]>)>,
+    /// What the ear listens for.
+    listening: Option<Listen>,
+    /// Whether the caller is in a turn.
+    speaking: bool,
+    /// Since when the words of a turn that is over are owed.
+    words_owed: Option<Instant>,
+    /// Threads that were lost while they listened.
+    ears_lost: u32,
+    /// When a call by keys looks next whether it can be listened to.
+    listen_again: Option<Instant>,
     /// Orders made so far: with the call id, the name of an order.
     orders: u32,
     phase: Phase,
@@ -212,7 +241,9 @@ impl Call {
         let mut clock = Clock::start();
         let mut pbx_tells = true;
         self.tell(Event::Facts(self.facts.clone())).await;
+        self.make_reassurances();
         if self.ear.is_none() {
+            self.listen_again = Some(Instant::now() + LISTEN_AGAIN);
             self.tell(Event::SpeechUnavailable).await;
         }
         self.tell(Event::Answered).await;
@@ -271,6 +302,7 @@ impl Call {
     /// Sends one frame and does what waited for the end of speech.
     async fn tick(&mut self) {
         let was_busy = self.playout.is_busy();
+        let aside = self.playout.is_aside();
         let frame = self.playout.frame();
         if frame.is_some() != self.talking {
             self.talking = frame.is_some();
@@ -279,6 +311,7 @@ impl Call {
             }
         }
         if frame.is_some()
+            && !aside
             && let Some(turn_ended) = self.answering.take()
         {
             self.figures
@@ -291,6 +324,7 @@ impl Call {
         {
             self.figures.lost_frames.inc();
         }
+        self.mind_the_wait(frame.is_some(), aside).await;
         // A phone that sends nothing is silent: time goes on for the recording.
         let nothing_comes = self.heard_at.elapsed() > GAP;
         if nothing_comes
@@ -305,7 +339,7 @@ impl Call {
             self.owes_said = false;
             self.tell(Event::Said).await;
         }
-        if !self.playout.is_busy() {
+        if !self.playout.is_busy() && !self.playout.is_aside() {
             self.proceed().await;
         }
     }
@@ -338,12 +372,15 @@ impl Call {
     async fn heard(&mut self, heard: Option<EarEvent>) {
         match heard {
             Some(EarEvent::SpeechStarted) => {
+                self.speaking = true;
                 if self.playout.is_busy() {
                     if !self.playout.is_interruptible() {
                         return;
                     }
                     self.playout.hush();
                     self.figures.barge_ins.inc();
+                } else {
+                    self.playout.hush();
                 }
                 self.tell(Event::Speech).await;
             }
@@ -351,21 +388,143 @@ impl Call {
                 self.so_far = heard.clone();
                 self.tell(Event::Partial(heard)).await;
             }
-            Some(EarEvent::TurnEnded) => self.answering = Some(Instant::now()),
+            Some(EarEvent::TurnEnded) => {
+                self.speaking = false;
+                self.answering = Some(Instant::now());
+                self.words_owed = self.answering;
+            }
             Some(EarEvent::Heard(heard)) => {
+                self.words_owed = None;
                 self.tell(Event::Heard(heard)).await;
             }
-            Some(EarEvent::Paused) => {}
+            Some(EarEvent::Paused) => self.speaking = false,
+            Some(EarEvent::Degraded(degraded)) => self.note(Entry::Degraded(degraded)),
+            Some(EarEvent::Lost(reason)) => self.open_another_ear(reason).await,
             Some(EarEvent::Unavailable(error)) => {
                 tracing::warn!(call = %self.call, "speech is not available: {error}");
-                self.ear = None;
-                self.tell(Event::SpeechUnavailable).await;
+                self.go_by_keys().await;
             }
-            None => {
-                self.ear = None;
-                self.tell(Event::SpeechUnavailable).await;
-            }
+            None => self.go_by_keys().await,
         }
+    }
+
+    async fn go_by_keys(&mut self) {
+        self.ear = None;
+        self.speaking = false;
+        self.words_owed = None;
+        self.listen_again = Some(Instant::now() + LISTEN_AGAIN);
+        self.tell(Event::SpeechUnavailable).await;
+    }
+
+    /// Has another thread listen in place of one that was lost. What the caller was saying is lost
+    /// with it, so they are asked again.
+    async fn open_another_ear(&mut self, reason: String) {
+        self.ears_lost += 1;
+        let was_heard = self.speaking || self.words_owed.is_some();
+        self.ear = None;
+        self.note(Entry::EarLost { reason });
+        let opened = match &self.house.ears {
+            Some(ears) if self.ears_lost <= MOST_EARS_LOST => ears.open(self.call).ok(),
+            Some(_) | None => None,
+        };
+        let Some(ear) = opened else {
+            return self.go_by_keys().await;
+        };
+        ear.talking(self.talking);
+        if let Some(listen) = &self.listening {
+            ear.listen(listen);
+        }
+        self.ear = Some(ear);
+        self.speaking = false;
+        self.words_owed = None;
+        if was_heard {
+            self.tell(Event::Heard(Heard::default())).await;
+        }
+    }
+
+    /// Looks whether a call by keys can be listened to again.
+    async fn listen_again(&mut self) {
+        if self.listen_again.is_none_or(|at| Instant::now() < at) || self.phase != Phase::Talking {
+            return;
+        }
+        self.listen_again = Some(Instant::now() + LISTEN_AGAIN);
+        let Some(ears) = &self.house.ears else {
+            self.listen_again = None;
+            return;
+        };
+        let languages = &self.playbook.shelf.tenant.languages;
+        if self.ears_lost <= MOST_EARS_LOST
+            && ears.are_able(languages)
+            && let Ok(ear) = ears.open(self.call)
+        {
+            ear.talking(self.talking);
+            self.ear = Some(ear);
+            self.listening = None;
+            self.listen_again = None;
+            self.tell(Event::SpeechAvailable).await;
+        }
+    }
+
+    /// Has what is said to those who wait made before it is needed.
+    fn make_reassurances(&self) {
+        for language in self.playbook.shelf.tenant.languages.clone() {
+            let Some(text) = self.playbook.one_moment(language) else {
+                continue;
+            };
+            let (voice, results) = (self.house.voice.clone(), self.results.clone());
+            self.house.scope.spawn(async move {
+                let made = match voice.say(&text, language).await {
+                    Ok(prompt) => prompt.all().await,
+                    Err(fault) => Err(fault),
+                };
+                if let Ok(samples) = made {
+                    let _ = results
+                        .send(Result::Reassurance(language, text, samples))
+                        .await;
+                }
+            });
+        }
+    }
+
+    /// Tells a caller who waits for us, and has heard nothing for a while, that it takes a moment.
+    async fn mind_the_wait(&mut self, plays: bool, aside: bool) {
+        let now = Instant::now();
+        let under_way = self.words_owed.is_some()
+            || self.playout.is_busy()
+            || self.dialog.awaits_service()
+            || self.record_into.is_some();
+        let moment = if aside {
+            Moment::Aside
+        } else if plays {
+            Moment::Ours
+        } else if self.phase == Phase::Talking
+            && self.recorder.is_none()
+            && !self.speaking
+            && under_way
+        {
+            Moment::UnderWay
+        } else {
+            Moment::Theirs
+        };
+        if self.patience.is_over(moment, now) {
+            self.tell(Event::Waiting).await;
+        }
+        let late = |since: Instant| now.saturating_duration_since(since) > self.house.limits.words;
+        if self.words_owed.is_some_and(late) {
+            tracing::warn!(call = %self.call, "the words of a turn did not come in time");
+            self.go_by_keys().await;
+        }
+        self.listen_again().await;
+    }
+
+    fn reassure(&mut self, say: &Say) {
+        let made = self.reassurances.get(&say.language);
+        let samples = made.filter(|(text, _)| *text == say.text).map_or_else(
+            || self.house.hold_on.clone(),
+            |(_, samples)| samples.clone(),
+        );
+        self.figures.one_moments.inc();
+        self.playout.aside(samples);
     }
 
     /// From now on our own clock tells the time.
@@ -421,6 +580,9 @@ impl Call {
 
     async fn finished(&mut self, result: Result) {
         match result {
+            Result::Reassurance(language, text, samples) => {
+                self.reassurances.insert(language, (text, samples));
+            }
             Result::Made(number, Ok(prompt)) => {
                 self.mute = 0;
                 self.playout.made(number, prompt);
@@ -495,7 +657,7 @@ impl Call {
             self.journal.write(now, Entry::Command(command.clone()));
             self.obey(command);
         }
-        if !self.playout.is_busy() {
+        if !self.playout.is_busy() && !self.playout.is_aside() {
             self.proceed().await;
         }
     }
@@ -503,14 +665,18 @@ impl Call {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Say(say) => self.say(say),
+            Command::Reassure(say) => self.reassure(&say),
             Command::Hush => self.playout.hush(),
-            Command::Listen(listen) => self.listen(&listen),
+            Command::Listen(listen) => self.listen(listen),
             Command::Enough => {
                 if let Some(ear) = &self.ear {
                     ear.enough(std::mem::take(&mut self.so_far));
                 }
             }
             Command::Deafen => {
+                self.listening = None;
+                self.speaking = false;
+                self.words_owed = None;
                 if let Some(ear) = &self.ear {
                     ear.deafen();
                 }
@@ -544,12 +710,13 @@ impl Call {
         });
     }
 
-    fn listen(&mut self, listen: &Listen) {
+    fn listen(&mut self, listen: Listen) {
         // A question may come without words of its own: its silence begins at once.
         self.owes_said = true;
         if let Some(ear) = &self.ear {
-            ear.listen(listen);
+            ear.listen(&listen);
         }
+        self.listening = Some(listen);
     }
 
     fn order(&mut self, order: Order) {

@@ -34,6 +34,7 @@ fn of_event(event: &Event) -> Vec<String> {
             vec![line("pbx", &format!("the transfer failed: {reason}"))]
         }
         Event::SpeechUnavailable => vec![line("speech", "not to be had; keys only")],
+        Event::SpeechAvailable => vec![line("speech", "to be had again")],
         Event::Answered
         | Event::Facts(_)
         | Event::Speech
@@ -43,13 +44,14 @@ fn of_event(event: &Event) -> Vec<String> {
         | Event::Said
         | Event::Recorded(_)
         | Event::Time
+        | Event::Waiting
         | Event::HungUp => Vec::new(),
     }
 }
 
 fn of_command(command: &Command, explain: bool) -> Vec<String> {
     match command {
-        Command::Say(say) => vec![line("hotline", &say.text)],
+        Command::Say(say) | Command::Reassure(say) => vec![line("hotline", &say.text)],
         Command::Record(record) => vec![line(
             "hotline",
             &format!(

@@ -14,6 +14,9 @@ use crate::words::Language;
 pub enum Command {
     /// Say this after whatever is still being said; [`super::Event::Said`] follows when all is played.
     Say(Say),
+    /// Say this now, before what is still being made: the caller waits. No [`super::Event::Said`]
+    /// follows.
+    Reassure(Say),
     /// Stop talking at once and forget what was still to be said.
     Hush,
     /// Listen from now on (also while talking, where `barge_in` allows it) for such an answer.

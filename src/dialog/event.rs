@@ -36,8 +36,12 @@ pub enum Event {
         /// Why, in words for a log.
         reason: String,
     },
+    /// The caller waits for us and has heard nothing for a while; something is under way.
+    Waiting,
     /// Speech is not to be had from now on (no engine, or it is full): keys only.
     SpeechUnavailable,
+    /// Speech can be had again: from the next question on.
+    SpeechAvailable,
     /// The deadline named by [`super::Dialog::deadline`] has passed.
     Time,
     /// The caller has left.

@@ -150,6 +150,11 @@ impl Dialog {
         self.slots.get(name)
     }
 
+    /// Tells whether a service is at work for the caller.
+    pub fn awaits_service(&self) -> bool {
+        matches!(self.waiting, Waiting::Order { .. })
+    }
+
     /// Tells whether nothing more is to come.
     pub fn is_over(&self) -> bool {
         matches!(self.waiting, Waiting::Over)
@@ -173,7 +178,9 @@ impl Dialog {
             Event::Recorded(recording) => self.recorded(&recording, now),
             Event::Done(done) => self.done(done, now),
             Event::TransferFailed { reason } => self.transfer_failed(&reason),
+            Event::Waiting => self.reassure(),
             Event::SpeechUnavailable => self.speech_unavailable(now),
+            Event::SpeechAvailable => self.speech = true,
             Event::Time => self.time(now),
             Event::HungUp => self.over(),
         }

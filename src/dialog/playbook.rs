@@ -98,6 +98,15 @@ impl Playbook {
         })
     }
 
+    /// Returns what a caller is told who has to wait; none where the phrase is empty or wrong.
+    pub fn one_moment(&self, language: Language) -> Option<String> {
+        let phrase = scope::text_in(&self.shelf.phrases.one_moment, language);
+        let values = minijinja::context! { language => language.code() };
+        let text = self.environment.render_str(phrase, values).ok()?;
+        let text = text.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
     /// Returns a department of the tenant.
     pub fn department(&self, id: &DepartmentId) -> Option<&Department> {
         self.shelf.tenant.departments.get(id)

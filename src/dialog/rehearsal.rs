@@ -351,7 +351,11 @@ impl Rehearsal {
 
     fn carry_out(&mut self, command: &Command) {
         match command {
-            Command::Say(_) | Command::Hush | Command::Enough | Command::Note(_) => {}
+            Command::Say(_)
+            | Command::Reassure(_)
+            | Command::Hush
+            | Command::Enough
+            | Command::Note(_) => {}
             Command::Listen(_) => self.listening = true,
             Command::Deafen => self.listening = false,
             Command::Record(record) => {

@@ -106,7 +106,7 @@ impl Board {
                     call.note(command);
                 }
             }
-            Entry::Event(_) | Entry::Pbx(_) => {}
+            Entry::Event(_) | Entry::Pbx(_) | Entry::Degraded(_) | Entry::EarLost { .. } => {}
         }
     }
 }

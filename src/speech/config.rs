@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::recognisers::Engine;
-use super::{synthesisers, turn};
+use super::{Limits, synthesisers, turn};
 use crate::words::Language;
 
 /// The `speech` section of the configuration.
@@ -23,6 +23,8 @@ pub struct Config {
     pub max_streams: Option<usize>,
     /// When a turn begins and ends.
     pub turn: turn::Settings,
+    /// How long each stage may take before the next best thing is done.
+    pub limits: Limits,
     /// The voices of each language in order of preference: the next one speaks when one fails.
     pub voices: BTreeMap<Language, Vec<synthesisers::Engine>>,
     /// The folder for prompts made once and kept; when empty, a folder in the user's cache.
@@ -42,6 +44,7 @@ impl Default for Config {
             threads: 0,
             max_streams: None,
             turn: turn::Settings::default(),
+            limits: Limits::default(),
             voices: [(Language::DA, "da"), (Language::EN, "en-gb")]
                 .map(|(language, voice)| (language, vec![synthesisers::Engine::espeak(voice)]))
                 .into(),

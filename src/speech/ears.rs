@@ -1,16 +1,19 @@
 //! The ears of the house: [`Ears`] for all calls together, one [`Ear`] for each.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, oneshot};
 
+use super::chain::{Chain, Room};
+use super::figures::Figures;
 use super::line::{Line, Order};
 use super::listener::Recognisers;
 use super::worker::{Job, Worker};
-use super::{Asked, Bell, Config, RATE, Recogniser, SpeechError, Works, recognisers, tone};
+use super::{Config, Degraded, RATE, Recogniser, SpeechError, recognisers, turn};
 use crate::dialog::{Heard, Listen};
 use crate::words::{CallId, Language};
 
@@ -24,6 +27,9 @@ const SHARE: f64 = 0.5;
 
 /// The most calls per thread, however fast its engines are.
 const MOST_PER_THREAD: usize = 200;
+
+/// The most threads that may hang in an engine at the same time and be replaced by others.
+const MOST_LOST: usize = 16;
 
 /// What an ear heard.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,9 +45,15 @@ pub enum EarEvent {
     Heard(Heard),
     /// [`Ear::watch`]: there was silence for as long as was asked; watching is over.
     Paused,
-    /// Nothing will be heard for the question that was asked, with the reason for a log: no
-    /// engine for its languages, or an engine broke or hangs.
+    /// An engine was of no use, and another one has taken over what the caller is saying; or none
+    /// is left in its language.
+    Degraded(Degraded),
+    /// Nothing will be heard for the question that was asked, with the reason for a log: no engine
+    /// for its languages, or none that is well.
     Unavailable(String),
+    /// The thread that listened does not come back, with the reason for a log. This ear hears
+    /// nothing any more; another one may be opened.
+    Lost(String),
 }
 
 /// How busy the ears are.
@@ -58,7 +70,9 @@ pub struct Load {
 /// Listens to all calls.
 pub struct Ears {
     recognisers: Arc<Recognisers>,
-    workers: Vec<Arc<Worker>>,
+    threads: Mutex<Threads>,
+    turn: turn::Settings,
+    figures: Figures,
     faults: Vec<SpeechError>,
     open: Arc<AtomicUsize>,
     max: usize,
@@ -105,26 +119,43 @@ impl Ears {
         recognisers: Vec<Arc<dyn Recogniser>>,
         config: &Config,
     ) -> Result<Self, SpeechError> {
-        let mut first = Recognisers::new();
+        let figures = Figures::default();
+        // Where an admin says how many calls there may be, that holds.
+        let room = Room::new(config.max_streams.is_none());
+        let mut by_language = BTreeMap::<_, Vec<_>>::new();
         for engine in recognisers {
-            first.entry(engine.language()).or_insert(engine);
+            by_language
+                .entry(engine.language())
+                .or_default()
+                .push(engine);
         }
-        let recognisers = Arc::new(first);
+        let chains = by_language.into_iter().filter_map(|(language, engines)| {
+            let chain = Chain::new(engines, &config.limits, &figures, &room)?;
+            Some((language, Arc::new(chain)))
+        });
+        let recognisers: Arc<Recognisers> = Arc::new(chains.collect());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if config.threads == 0 {
             cores
         } else {
             config.threads.min(1024)
         };
-        let max = config
-            .max_streams
-            .unwrap_or_else(|| measure(&recognisers) * threads);
+        // A call is listened to in all languages at once.
+        let each: f64 = recognisers.values().map(|chain| chain.cost()).sum();
+        let fit = ((SHARE / each.max(1e-6)) as usize).clamp(1, MOST_PER_THREAD) * threads;
+        let max = config.max_streams.unwrap_or(fit);
+        room.set((SHARE * threads as f64).max(each * max as f64 * 1.001));
         let workers = (0..threads)
             .map(|number| Worker::start(number, Arc::clone(&recognisers), config.turn.clone()))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             recognisers,
-            workers,
+            threads: Mutex::new(Threads {
+                workers,
+                lost: Vec::new(),
+            }),
+            turn: config.turn.clone(),
+            figures,
             faults: Vec::new(),
             open: Arc::default(),
             max,
@@ -152,6 +183,48 @@ impl Ears {
         }
     }
 
+    /// Tells whether a question in these languages would be listened to now.
+    pub fn are_able(&self, languages: &[Language]) -> bool {
+        let now = Instant::now();
+        let mut chains = languages.iter().filter_map(|it| self.recognisers.get(it));
+        chains.any(|chain| chain.is_able(now))
+    }
+
+    /// Shows how the recognisers do in a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        self.figures.register(registry);
+    }
+
+    /// Returns the thread with the least to do. One that does not come back from its engine is
+    /// replaced.
+    fn worker(&self, busyness: impl Fn(&Worker) -> usize) -> Option<Arc<Worker>> {
+        let mut threads = self.threads();
+        let Threads { workers, lost } = &mut *threads;
+        lost.retain(|worker| !worker.has_ended());
+        for (number, worker) in workers.iter_mut().enumerate() {
+            if !worker.is_stuck() || lost.len() >= MOST_LOST {
+                continue;
+            }
+            match Worker::start(number, Arc::clone(&self.recognisers), self.turn.clone()) {
+                Ok(fresh) => {
+                    tracing::error!(number, "a listening thread hangs and is replaced");
+                    self.figures.threads_lost.inc();
+                    let hung = std::mem::replace(worker, fresh);
+                    hung.stop();
+                    lost.push(hung);
+                }
+                Err(error) => tracing::error!(%error, "a listening thread hangs"),
+            }
+        }
+        let workers = workers.iter().filter(|worker| !worker.is_stuck());
+        workers.min_by_key(|worker| busyness(worker)).cloned()
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Threads> {
+        // Nothing in there panics half way through a change.
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Opens an ear for a call, on the thread with the fewest calls. It hears nothing until it is
     /// told to listen.
     ///
@@ -160,10 +233,7 @@ impl Ears {
     pub fn open(&self, call: CallId) -> Result<Ear, SpeechError> {
         let full = || SpeechError::Full { streams: self.max };
         let worker = self
-            .workers
-            .iter()
-            .filter(|worker| !worker.is_stuck())
-            .min_by_key(|worker| worker.lines.load(Ordering::Relaxed))
+            .worker(|worker| worker.lines.load(Ordering::Relaxed))
             .ok_or_else(full)?;
         self.open
             .try_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
@@ -174,10 +244,10 @@ impl Ears {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let (sender, events) = mpsc::channel(EVENTS);
         let dropped = Arc::clone(&self.dropped);
-        let line = Line::new(call, number, Arc::clone(worker), dropped, sender);
+        let line = Line::new(call, number, Arc::clone(&worker), dropped, sender);
         let seat = Seat {
             open: Arc::clone(&self.open),
-            worker: Arc::clone(worker),
+            worker,
         };
         Ok(Ear {
             events,
@@ -199,11 +269,7 @@ impl Ears {
         let samples = samples.into();
         let patience = Duration::from_secs(30) + Duration::from_secs((samples.len() / RATE) as u64);
         let (reply, text) = oneshot::channel();
-        let worker = self
-            .workers
-            .iter()
-            .filter(|worker| !worker.is_stuck())
-            .min_by_key(|worker| worker.jobs.load(Ordering::Relaxed))?;
+        let worker = self.worker(|worker| worker.jobs.load(Ordering::Relaxed))?;
         if worker
             .transcribe(Job {
                 samples,
@@ -221,38 +287,17 @@ impl Ears {
 
 impl Drop for Ears {
     fn drop(&mut self) {
-        for worker in &self.workers {
+        for worker in &self.threads().workers {
             worker.stop();
         }
     }
 }
 
-/// Measures how many calls one thread can take when all callers speak at once.
-fn measure(recognisers: &BTreeMap<Language, Arc<dyn Recogniser>>) -> usize {
-    let buzz: Vec<i16> = (0..8)
-        .flat_map(|syllable| tone(130.0 + 90.0 * syllable as f32, Duration::from_millis(125)))
-        .collect();
-    let mut share = 0.0;
-    let here = recognisers
-        .values()
-        .filter(|recogniser| recogniser.works() == Works::Here);
-    for recogniser in here {
-        let Ok(mut recognition) = recogniser.open(&Asked::anything(), Bell::silent()) else {
-            continue;
-        };
-        let best = (0..3)
-            .map(|_| {
-                let began = Instant::now();
-                // An engine that fails here fails again, and audibly, in the first call.
-                let _ = recognition.push(&buzz);
-                let _ = recognition.finish();
-                let _ = recognition.told(began);
-                began.elapsed()
-            })
-            .min();
-        share += best.unwrap_or_default().as_secs_f64();
-    }
-    ((SHARE / share.max(1e-6)) as usize).clamp(1, MOST_PER_THREAD)
+/// The threads that listen.
+struct Threads {
+    workers: Vec<Arc<Worker>>,
+    /// Those that did not come back, until they do.
+    lost: Vec<Arc<Worker>>,
 }
 
 /// One of the permitted calls.

@@ -249,7 +249,7 @@ impl Line {
         }
         tracing::warn!(call = %self.call, reason, "a call is no longer listened to");
         // A call that has not taken sixteen events will not miss this one.
-        let _ = self.send(EarEvent::Unavailable(reason.to_owned()));
+        let _ = self.send(EarEvent::Lost(reason.to_owned()));
     }
 
     fn schedule(self: &Arc<Self>) {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use webrtc_vad::{SampleRate, Vad, VadMode};
 
+use super::chain::Chain;
 use super::line::{Line, Next, Order, Samples};
 use super::turn::{self, Change, FRAME_TIME, Turn, Words};
 use super::{
@@ -16,7 +17,7 @@ use crate::dialog::{Expect, Heard, Hypothesis, Listen};
 use crate::words::Language;
 
 /// The engines, by language.
-pub(super) type Recognisers = BTreeMap<Language, Arc<dyn Recogniser>>;
+pub(super) type Recognisers = BTreeMap<Language, Arc<Chain>>;
 
 /// Frames before speech was noticed that a recogniser still gets to hear, at least: 300 ms.
 const BEFORE_SPEECH: usize = 15;
@@ -317,10 +318,12 @@ impl Listener {
         let Task::Listen(question) = &mut self.task else {
             return;
         };
+        let mut notices = Vec::new();
         let fault = drop_failed(question, |listening| {
             while let Some(told) = listening.recognition.told(now)? {
                 match told {
                     Told::SpeechStarted => {}
+                    Told::Degraded(notice) => notices.push(notice),
                     Told::Partial(text) => listening.partial = text,
                     Told::Final(transcript) => {
                         listening.partial.clear();
@@ -333,6 +336,9 @@ impl Listener {
             }
             Ok(())
         });
+        for notice in notices {
+            self.send(EarEvent::Degraded(notice));
+        }
         if self.minds(fault) {
             self.tell_partial();
             while self.tell_final() {}
@@ -403,12 +409,15 @@ impl Listener {
             return;
         }
         question.last = Heard::default();
+        self.send(EarEvent::TurnEnded);
+        let Task::Listen(question) = &mut self.task else {
+            return;
+        };
         let fault = drop_failed(question, |listening| {
             listening.partial.clear();
             listening.owed += 1;
             listening.recognition.finish()
         });
-        self.send(EarEvent::TurnEnded);
         if self.minds(fault) {
             self.ask();
         }

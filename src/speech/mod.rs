@@ -8,11 +8,14 @@
 mod audition;
 mod barge_in;
 pub mod breaker;
+mod chain;
 mod config;
 mod ears;
 pub mod espeak;
 mod fault;
+mod figures;
 mod level;
+mod limits;
 mod line;
 mod listener;
 mod pcm;
@@ -32,12 +35,14 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 pub use audition::{Audition, Tempo, audition};
+pub use chain::{Degraded, Failure};
 pub use config::Config;
 pub use ears::{Ear, EarEvent, Ears, Load};
 pub use fault::SpeechError;
 pub use level::{decibels, tone};
+pub use limits::Limits;
 pub(crate) use prompts::fade_out;
-pub use prompts::{Figures, MadeAhead, Prompt, Source, Trial, Voice};
+pub use prompts::{Damaged, Figures, Lacking, MadeAhead, Prompt, Source, Survey, Trial, Voice};
 pub use recognisers::{RemoteFault, vosk};
 
 use crate::dialog::Expect;
@@ -162,6 +167,8 @@ pub enum Told {
     Partial(String),
     /// All words of a turn that is over; one for each [`Recognition::finish`], in their order.
     Final(Transcript),
+    /// An engine was of no use and another one has taken over, or none is left.
+    Degraded(Degraded),
 }
 
 /// What was said in one turn.

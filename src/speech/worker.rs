@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::line::{Line, Waiting};
 use super::listener::{Listener, Recognisers};
 use super::turn::{Settings, Turn};
-use super::{Asked, Bell, RATE, Recognition, SpeechError, Told};
+use super::{Asked, Bell, RATE, Recogniser, Recognition, SpeechError, Told};
 use crate::words::Language;
 
 /// How often a thread looks for calls whose audio does not come.
@@ -135,6 +135,11 @@ impl Worker {
         let now = self.began.elapsed().as_millis() as u64;
         self.ended.load(Ordering::Relaxed)
             || (since != 0 && now.saturating_sub(since) > STUCK_AFTER.as_millis() as u64)
+    }
+
+    /// Tells whether the thread is gone.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// Lets the thread end after what it is doing, and forgets what waits for it.

@@ -52,6 +52,17 @@ impl Dialog {
         }
     }
 
+    /// Tells the caller that it takes a moment.
+    pub(super) fn reassure(&mut self) {
+        if let Some(text) = self.playbook.one_moment(self.language) {
+            self.commands.push(Command::Reassure(Say {
+                language: self.language,
+                text,
+                barge_in: true,
+            }));
+        }
+    }
+
     pub(super) fn speak(&mut self, text: String, barge_in: bool) {
         let text = text.trim().to_owned();
         if !text.is_empty() {

@@ -592,6 +592,7 @@ fn brief(command: &Command) -> Option<String> {
         },
         Command::Note(Note::Fault { message }) => format!("fault: {message}"),
         Command::Note(_)
+        | Command::Reassure(_)
         | Command::Hush
         | Command::Listen(_)
         | Command::Enough

@@ -14,6 +14,7 @@ mod places;
 mod pool;
 mod rehearsal;
 mod stream;
+mod tokens;
 mod whole;
 mod words;
 
@@ -24,7 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use folder::Kind;
-pub use rehearsal::{play as rehearse, rehearse_with};
+pub use rehearsal::{play as rehearse, rehearse_with, try_out};
 
 use self::folder::Found;
 use self::library::{Sherpa, Streaming, Use, Whole};
@@ -68,6 +69,9 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub library: Option<PathBuf>,
 }
+
+/// What the engine is called in the configuration, in logs and in metrics.
+pub(super) const NAME: &str = "sherpa";
 
 fn usual_rate() -> u32 {
     16_000
@@ -271,7 +275,7 @@ enum Inside {
 
 impl Recogniser for Model {
     fn name(&self) -> &str {
-        "sherpa"
+        NAME
     }
 
     fn language(&self) -> Language {

@@ -266,7 +266,7 @@ mod tests {
             .map(|told| match told {
                 Told::Partial(text) => text.as_str(),
                 Told::Final(transcript) => transcript.text.as_str(),
-                Told::SpeechStarted => "",
+                Told::SpeechStarted | Told::Degraded(_) => "",
             })
             .collect()
     }

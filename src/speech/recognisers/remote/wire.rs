@@ -200,7 +200,7 @@ impl Inside {
                 Told::Partial(_) if matches!(answers.told.back(), Some(Told::Partial(_))) => {
                     answers.told.pop_back();
                 }
-                Told::Partial(_) | Told::SpeechStarted => {}
+                Told::Partial(_) | Told::SpeechStarted | Told::Degraded(_) => {}
             }
             answers.told.push_back(told);
         }

@@ -54,7 +54,9 @@ pub fn known() -> Vec<Language> {
 pub fn digits_said_by(word: &str) -> usize {
     let folded = crate::understand::text::fold(word).replace('-', "");
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
-    let counts = known.values().map(|tongue| tongue.lexicon.digits_said_by(&folded));
+    let counts = known
+        .values()
+        .map(|tongue| tongue.lexicon.digits_said_by(&folded));
     counts.max().unwrap_or(0)
 }
 

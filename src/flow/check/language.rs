@@ -170,12 +170,12 @@ mod tests {
     fn a_language_without_a_file_is_told_where_a_tenant_speaks_it() {
         insta::assert_snapshot!(found(|path, text| (path != "languages/de.yaml").then(|| text.to_owned())), @r"
         error: nothing is known of the language `de`
-         --> graenseby/tenant.yaml:10:18
-          |
+          --> graenseby/tenant.yaml:10:18
+           |
         10 | languages: [ da, de, en ]
-          |                  ^^
-          |
-          = help: write languages/de.yaml; docs/languages.md tells how
+           |                  ^^
+           |
+           = help: write languages/de.yaml; docs/languages.md tells how
 
         1 error
         ");

@@ -96,11 +96,11 @@ const STORIES: &str = r#"
   turns:
     - caller says: { en: "in linguo" }
     - expect: { language: qx }
-    - caller says: "rückruf"
-    - caller says: "standesamt"
-    - caller says: "dudek dekdu tridek-kvar kvindek-ses"
+    - caller says: { qx: "rückruf" }
+    - caller says: { qx: "standesamt" }
+    - caller says: { qx: "dudek dekdu tridek-kvar kvindek-ses" }
     - expect: { says: "dudek, dekdu, tridek-kvar, kvindek-ses" }
-    - caller says: "jes"
+    - caller says: { qx: "jes" }
 "#;
 
 /// Writes the repository's flows into a folder, with this language where German is.

@@ -4,6 +4,7 @@
 //! Languages belong to the whole program, as its voices and recognisers do, and not to one tenant:
 //! whoever holds a [`Language`] finds what is known of it here. Nothing is read from disk here.
 
+mod composed;
 pub(crate) mod lexicon;
 mod parts;
 mod tongue;

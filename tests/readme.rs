@@ -504,7 +504,7 @@ fn every_path_and_figure_of_the_http_door_is_in_the_program() {
     ] {
         assert!(operations.contains(path) && door.contains(path), "{path}");
     }
-    let figures = text("src/call/figures.rs");
+    let figures = text("src/call/figures.rs") + &text("src/speech/prompts/figures.rs");
     for word in code("docs/operations.md") {
         if let Some(name) = word
             .split('{')

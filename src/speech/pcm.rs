@@ -268,21 +268,25 @@ fn described(fields: &[u8]) -> Result<Format, String> {
 }
 
 /// Shows how something that is no WAV begins, so that a page of HTML is recognised.
-pub(super) fn beginning(bytes: &[u8]) -> String {
+fn beginning(bytes: &[u8]) -> String {
     if bytes.starts_with(b"ID3") || matches!(bytes, [0xff, 0xe2..=0xff, ..]) {
         return "MP3".to_owned();
     }
     if bytes.starts_with(b"OggS") {
         return "Ogg".to_owned();
     }
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
+    format!("it begins with {:?}", few_words(bytes))
+}
+
+/// Returns the first words of what should have been audio or tells why there is none.
+pub(super) fn few_words(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(300)]);
     let printable: String = text
         .chars()
         .map(|letter| if letter.is_control() { ' ' } else { letter })
         .collect();
     let words = printable.split_whitespace().collect::<Vec<_>>().join(" ");
-    let few: String = words.chars().take(60).collect();
-    format!("it begins with {few:?}")
+    words.chars().take(80).collect()
 }
 
 /// Brings a stream of any rate to 8 kHz without a delay at its beginning or a loss at its end.

@@ -43,7 +43,7 @@ impl Choice {
             breaker: Mutex::new(Breaker::new(settings)),
             gain: Mutex::default(),
             seats: Semaphore::new(ready.at_once.max(1)),
-            seats_ahead: Semaphore::new((ready.at_once / 4).max(1)),
+            seats_ahead: Semaphore::new(ready.ahead.max(1)),
             ready,
         }
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import sherpa_model, telephone, voices
+from . import Say, sherpa_model, telephone, voices
 from .espeak import Espeak, Speaker
 from .features import BANDS, FULL_SCALE
 from .vocabulary import Vocabulary
@@ -180,7 +180,7 @@ def vosk(folder: Path, grammar: list[str] | None = None) -> Recognise:
     return recognise
 
 
-def report(recognise: Recognise, calls: dict[str, list[Call]], say: Callable[[str], None]) -> None:
+def report(recognise: Recognise, calls: dict[str, list[Call]], say: Say) -> None:
     """Says how a recogniser does on all calls and in silence."""
     for name, some in calls.items():
         began = time.process_time()

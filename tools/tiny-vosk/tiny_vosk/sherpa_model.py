@@ -7,6 +7,7 @@ streaming models of Wenet's form.) Tokens are words, the first is CTC's blank.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -51,7 +52,7 @@ class _Graph:
         wide = self.apply("Cast", f"{name}.wide", [small], to=TensorProto.FLOAT)
         return self.apply("Mul", name, [wide, self.constant(f"{name}.scale", scale)])
 
-    def apply(self, operator: str, output: str, inputs: list[str], **attributes) -> str:  # noqa: ANN003
+    def apply(self, operator: str, output: str, inputs: list[str], **attributes: Any) -> str:
         self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
         return output
 

@@ -43,16 +43,14 @@ departments:
 const NUMBERS: &str = r#"
 flow: reception
 start: wish
-steps:
+states:
   wish:
-    - ask: { en: "Please say your number." }
-      digits: { min: 3, max: 8 }
-      confirm: false
-      into: number
-    - goto: told
-  told:
-    - say: { en: "Your number is {{ number }}." }
-    - hang_up: completed
+    - ask:
+        say: { en: "Please say your number." }
+        for: { digits: { min: 3, max: 8 } }
+        confirm: false
+        into: number
+    - hangup: { say: { en: "Your number is {{ number | digits }}." } }
 "#;
 
 /// Opens a town that hears by pocketsphinx, or says loudly why it cannot.
@@ -120,7 +118,7 @@ pub(crate) async fn digits_a_person_speaks_are_read_back_through_pocketsphinx(sw
     let mut words = Vec::new();
     for digit in [4, 7, 2, 1] {
         let clip = caller::person(&format!("asterisk/digits/{digit}")).unwrap();
-        words.extend(clip.into_iter().filter(|sample| sample.unsigned_abs() > 0));
+        words.extend(clip);
     }
     call.say(&words).await.unwrap();
     let heard = house

@@ -39,7 +39,7 @@ const PIECE: usize = RATE;
 const FRAMES: f64 = 100.0;
 
 /// A margin over the threshold at which words are as good as certain, in nats per frame.
-const CERTAIN: f32 = 0.5;
+const CERTAIN: f32 = 1.0;
 
 /// How the searches are set, found by trying on telephone audio made from recordings.
 const OPTIONS: [(&str, &str); 3] = [
@@ -69,8 +69,8 @@ pub struct Settings {
     /// libraries are installed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub library: Option<PathBuf>,
-    /// How much worse than any phones in any order the words may explain the audio and still be
-    /// believed, in nats per frame of 10 ms and with the sign turned: higher rejects more.
+    /// How much better than any phones in any order the words must explain the audio to be
+    /// believed, in nats per frame of 10 ms: higher rejects more, below 0 the phones may be better.
     pub threshold: f32,
 }
 
@@ -80,7 +80,7 @@ impl Default for Settings {
             model: None,
             dictionary: None,
             library: None,
-            threshold: 0.1,
+            threshold: -0.8,
         }
     }
 }

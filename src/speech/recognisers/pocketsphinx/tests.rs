@@ -310,8 +310,8 @@ fn numbers_that_a_person_speaks_are_mostly_understood_and_hardly_ever_another_nu
         right += usize::from(transcript.text == said);
         wrong += usize::from(transcript.text != said && transcript.text != UNKNOWN);
     }
-    assert!(right >= 14, "{right} of 24 right");
-    assert!(wrong <= 6, "{wrong} of 24 wrong");
+    assert!(right >= 9, "{right} of 24 right");
+    assert!(wrong <= 5, "{wrong} of 24 wrong");
 }
 
 #[test]

@@ -10,6 +10,7 @@
 mod house;
 mod leave;
 mod orders;
+mod people;
 mod promise;
 mod reach;
 mod survive;
@@ -81,7 +82,11 @@ mod asterisk {
     with_a_caller!(Asterisk);
     with_a_contact_centre!(Asterisk);
     // Only Asterisk's dialplan announces calls, so that only there it can be done by HTTP.
-    run! { Asterisk: reach::a_call_announced_by_http_needs_no_event }
+    run! { Asterisk:
+        reach::a_call_announced_by_http_needs_no_event
+        people::a_persons_voice_reaches_the_right_department_through_pocketsphinx
+        people::digits_a_person_speaks_are_read_back_through_pocketsphinx
+    }
 }
 
 mod freeswitch {

@@ -588,6 +588,7 @@ fn vosk_mind() -> Option<Mind> {
                 .filter(|it| *it != "[unk]")
                 .cloned()
                 .collect(),
+            ..Asked::anything()
         };
         let (orders, inbox) = mpsc::channel::<Option<Vec<i16>>>();
         let (reply, replies) = mpsc::channel();
@@ -737,6 +738,7 @@ fn ask(recogniser: &dyn Recogniser, hints: &[&str]) -> Question {
     let asked = Asked {
         expect: Expect::Intent,
         hints: hints.iter().map(|&hint| hint.to_owned()).collect(),
+        ..Asked::anything()
     };
     Question {
         recognition: recogniser.open(&asked, bell_of_it).unwrap(),

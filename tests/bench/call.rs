@@ -27,6 +27,7 @@ const ECHO: f64 = 0.178;
 /// A caller on the line.
 #[derive(Debug)]
 pub(crate) struct Call {
+    id: Uuid,
     reader: FrameReader,
     writer: FrameWriter,
     clock: Clock,
@@ -56,6 +57,7 @@ impl Call {
         let (reader, writer) = client.split();
         let now = Instant::now();
         Ok(Self {
+            id,
             reader,
             writer,
             clock: Clock::start(),
@@ -68,6 +70,15 @@ impl Call {
             silence: Duration::ZERO,
             echo: None,
         })
+    }
+
+    /// Returns its id.
+    #[allow(
+        dead_code,
+        reason = "not every program that places calls wants to know"
+    )]
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
     }
 
     /// Says samples and returns when the last frame of speech among them was sent.

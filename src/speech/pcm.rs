@@ -98,6 +98,9 @@ impl Reader {
     /// # Errors
     /// When there is no way from that rate to 8 kHz.
     pub(super) fn bare(rate: u32) -> Result<Self, String> {
+        if !RATES.contains(&rate) {
+            return Err(format!("{rate} Hz is not between 4000 and 192000 Hz"));
+        }
         let format = Format {
             encoding: Encoding::Signed16,
             channels: 1,

@@ -1,0 +1,1 @@
+//! Waits that are nobody's fault but are told.

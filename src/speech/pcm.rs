@@ -72,7 +72,7 @@ enum Part {
     /// A WAV's header is still coming.
     Head,
     /// Samples are coming.
-    Samples(Samples),
+    Samples(Box<Samples>),
 }
 
 struct Samples {
@@ -108,7 +108,7 @@ impl Reader {
         };
         Ok(Self {
             waiting: Vec::new(),
-            part: Part::Samples(Samples::new(format, None)?),
+            part: Part::Samples(Box::new(Samples::new(format, None)?)),
         })
     }
 
@@ -127,7 +127,7 @@ impl Reader {
             };
             self.waiting.drain(..start);
             let promised = (length != 0 && length < UNKNOWN).then_some(u64::from(length));
-            self.part = Part::Samples(Samples::new(format, promised)?);
+            self.part = Part::Samples(Box::new(Samples::new(format, promised)?));
         }
         match &mut self.part {
             Part::Head => Ok(Vec::new()),

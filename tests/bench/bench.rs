@@ -108,7 +108,10 @@ async fn measure(wanted: &[String]) -> Result<bool> {
         report.take(&names, turn::measure().await);
     }
     if wants("asr") {
-        report.take(&["asr.streams_per_core"], ears::measure().await);
+        report.take(
+            &["asr.throughput", "asr.streams_per_core"],
+            ears::measure().await,
+        );
     }
     if wants("flow") {
         report.take(&["flow.check_per_s"], flows::measure());

@@ -1,7 +1,7 @@
 //! Fifty calls at once, again and again, while both recognisers and the voice fail at random:
 //! afterwards nothing of it is left in the process.
 //!
-//! `HOTLINE_SOAK_SECONDS` sets for how long; 20 when it is not set.
+//! `HOTLINE_SOAK_SECONDS` sets for how long; 12 when it is not set.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -228,7 +228,7 @@ async fn settled(scene: &mut Scene, before: Option<&Holds>) -> Result<Holds> {
             None => holds.calls + holds.ears + holds.recognitions == 0.0,
         };
         // Connections that are kept open for a while are closed by then.
-        let least = if before.is_none() { 12 } else { 0 };
+        let least = if before.is_none() { 8 } else { 0 };
         let rests = rests && begin.elapsed() >= Duration::from_secs(least);
         if rests || begin.elapsed() > SETTLE {
             return Ok(holds);
@@ -242,6 +242,6 @@ async fn fifty_calls_with_failing_engines_leave_nothing_behind() {
     let seconds = std::env::var("HOTLINE_SOAK_SECONDS")
         .ok()
         .and_then(|seconds| seconds.parse().ok())
-        .unwrap_or(20);
+        .unwrap_or(12);
     soak(Duration::from_secs(seconds)).await.unwrap();
 }

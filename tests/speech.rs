@@ -9,6 +9,9 @@
     reason = "a story that breaks at such a place has failed"
 )]
 
+#[path = "speech/remote.rs"]
+mod remote;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};

@@ -48,6 +48,7 @@ impl Arguments {
         let asked = Asked {
             expect: self.expect,
             hints: self.hints.clone(),
+            ..Asked::anything()
         };
         let tempo = if self.pace {
             Tempo::Caller

@@ -199,6 +199,7 @@ fn rehearse(language: Language, settings: &str, out: &mut dyn Write) -> Result<u
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::speech::recognisers::Engine;
 
     #[test]
     fn every_model_is_wholly_described_and_its_settings_are_settings() {
@@ -222,14 +223,17 @@ mod tests {
                     file.name
                 );
             }
-            if ["sherpa", "vosk"].contains(&model.engine.as_str()) {
-                let config = crate::config::Config::read(
-                    Some((Path::new("hotline.yaml"), &model.settings)),
-                    Vec::new(),
-                );
-                let ears = config.unwrap().speech.ears;
-                assert!(ears.contains_key(&model.languages[0]), "{}", model.name);
-            }
+            let config = crate::config::Config::read(
+                Some((Path::new("hotline.yaml"), &model.settings)),
+                Vec::new(),
+            );
+            let speech = config.unwrap().speech;
+            let language = model.languages[0];
+            let names: Vec<&str> = match model.engine.as_str() {
+                "piper" => vec!["piper"; speech.voices[&language].len().min(1)],
+                _ => speech.ears[&language].iter().map(Engine::name).collect(),
+            };
+            assert_eq!(names, [model.engine.as_str()], "{}", model.name);
         }
     }
 }

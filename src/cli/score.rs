@@ -130,7 +130,7 @@ fn play(recogniser: &dyn Recogniser, sheet: &Sheet, tempo: Tempo) -> Result<Audi
     // As a call does: what a caller may want is asked without hints.
     let asked = Asked {
         expect: sheet.expect,
-        hints: Vec::new(),
+        ..Asked::anything()
     };
     audition(recogniser, &asked, &samples, tempo).map_err(|error| error.to_string())
 }

@@ -20,6 +20,8 @@ use super::program::{Otherwise, Program};
 use super::question::{Interpreted, Meaning, Question};
 use super::scope::{Caller, SlotValue};
 use crate::flow;
+use crate::understand::text::words;
+use crate::understand::{is_backchannel, is_hum};
 use crate::words::{DepartmentId, FlowName, Key, Language};
 
 /// Operations between two events; a checked flow needs far fewer, a runaway one is stopped.
@@ -171,6 +173,7 @@ impl Dialog {
             Event::Answered => self.answered(now),
             Event::Facts(facts) => self.facts = facts,
             Event::Speech => self.speech_began(now),
+            Event::Resumed => self.resumed(),
             Event::Partial(heard) => self.heard_so_far(&heard, now),
             Event::Heard(heard) => self.heard(&heard, now),
             Event::Key(key) => self.key(key, now),
@@ -206,6 +209,37 @@ impl Dialog {
             question.speaking = true;
             self.deadline = Some(now + LONGEST_TURN);
         }
+    }
+
+    /// The silence after the question begins when all is said.
+    fn resumed(&mut self) {
+        if let Waiting::Question(question) = &mut self.waiting
+            && question.typed.is_empty()
+        {
+            question.speaking = false;
+            self.deadline = None;
+        }
+    }
+
+    /// Tells whether words said over a prompt are meant for us: neither nothing, nor a sign that
+    /// the caller listens, unless that answers the question.
+    pub fn is_meant(&self, heard: &Heard, now: Timestamp) -> bool {
+        let Waiting::Question(question) = &self.waiting else {
+            return true;
+        };
+        let said = heard.hypotheses.iter().map(|it| it.text.as_str());
+        let plain = said.filter(|text| words(text).iter().any(|word| !is_hum(word)));
+        let (mut any, mut plainly) = (false, false);
+        for text in plain {
+            any = true;
+            plainly |= !is_backchannel(text);
+        }
+        let answers = || {
+            question
+                .heard(heard, &self.playbook, self.language, now)
+                .is_some_and(|it| !matches!(it.meaning, Meaning::Nothing(_)))
+        };
+        plainly || (any && answers())
     }
 
     fn heard_so_far(&mut self, heard: &Heard, now: Timestamp) {

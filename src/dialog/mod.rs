@@ -20,6 +20,6 @@ pub use machine::Dialog;
 pub use order::{
     CallbackOrder, CancellationOrder, Done, Due, Handoff, MessageOrder, Order, Target,
 };
-pub use playbook::{Playbook, Unplayable};
+pub use playbook::{Phrases, Playbook, Unplayable};
 pub use scope::{Caller, SlotValue, environment};
 pub use speak::spoken;

@@ -28,7 +28,11 @@ pub struct Playbook {
     pub(super) vocabulary: Vocabulary,
     pub(super) environment: Environment<'static>,
     openings: BTreeMap<DepartmentId, Opening>,
+    phrases: Arc<Phrases>,
 }
+
+/// Names, synonyms and topics per language.
+pub type Phrases = BTreeMap<Language, Arc<[String]>>;
 
 /// Why a shelf cannot be played; a checked one always can.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +91,11 @@ impl Playbook {
             .map(|(name, flow)| (name.clone(), Arc::new(Program::new(flow))))
             .collect();
         let vocabulary = Vocabulary::new(&intents(&shelf));
+        let phrases = tenant
+            .languages
+            .iter()
+            .map(|language| (*language, vocabulary.hints(*language).into()))
+            .collect();
         let environment = scope::environment();
         Ok(Self {
             zone,
@@ -94,6 +103,7 @@ impl Playbook {
             vocabulary,
             environment,
             openings,
+            phrases: Arc::new(phrases),
             shelf,
         })
     }
@@ -140,9 +150,9 @@ impl Playbook {
         name.cloned().unwrap_or_else(|| id.to_string())
     }
 
-    /// Returns what recognisers may expect, likeliest first.
-    pub fn hints(&self, language: Language) -> Vec<String> {
-        self.vocabulary.hints(language)
+    /// Returns what callers may ask for in each language, for recognisers that hear nothing else.
+    pub fn phrases(&self) -> &Arc<Phrases> {
+        &self.phrases
     }
 
     /// Tells which of the tenant's intents words come to.

@@ -94,6 +94,8 @@ pub(super) struct BargeIn {
     /// The newest frames of the sound that is going on; None is a quiet one.
     sound: VecDeque<Option<Heard>>,
     quiet: u32,
+    /// Whether the sound that is going on is speech.
+    spoken: bool,
 }
 
 impl BargeIn {
@@ -103,6 +105,7 @@ impl BargeIn {
             echo: Echo::new(),
             sound: VecDeque::with_capacity(MOST),
             quiet: 0,
+            spoken: false,
         }
     }
 
@@ -128,6 +131,7 @@ impl BargeIn {
             self.quiet += 1;
             if self.quiet >= GAP {
                 self.sound.clear();
+                self.spoken = false;
             } else if !self.sound.is_empty() {
                 self.remember(None);
             }
@@ -139,7 +143,8 @@ impl BargeIn {
         self.quiet = 0;
         let spectrum = Spectrum::of(&self.samples);
         self.remember(Some(Heard { level, spectrum }));
-        if self.is_speech() {
+        self.spoken |= self.is_speech();
+        if self.spoken {
             Sound::Speech
         } else {
             Sound::Unclear

@@ -18,8 +18,8 @@ use super::figures::Figures;
 use super::line::{Line, Order};
 use super::listener::Recognisers;
 use super::worker::{Job, Worker};
-use super::{Config, Degraded, RATE, Recogniser, SpeechError, recognisers, turn};
-use crate::dialog::{Heard, Listen};
+use super::{Config, Degraded, FRAME, RATE, Recogniser, SpeechError, recognisers, turn};
+use crate::dialog::{Heard, Listen, Phrases};
 use crate::words::{CallId, Language};
 
 /// Events that wait for a call.
@@ -391,6 +391,12 @@ pub struct Ear {
 }
 
 impl Ear {
+    /// Takes what callers of this tenant may ask for, for engines that hear nothing that they were
+    /// not told of. It holds for the questions asked from now on.
+    pub fn know(&self, vocabulary: &Arc<Phrases>) {
+        self.line.order(Order::Know(Arc::clone(vocabulary)));
+    }
+
     /// Listens for such an answer from now on, until told otherwise. What the caller is in the
     /// middle of saying counts from its beginning.
     pub fn listen(&self, listen: &Listen) {
@@ -417,6 +423,12 @@ impl Ear {
     /// Takes the caller's audio, 8 kHz, in pieces of any length; 20 ms each is best.
     pub fn push(&self, samples: &[i16]) {
         self.line.push(samples);
+    }
+
+    /// Tells what is being played to the caller, every 20 ms, None for silence: what comes back of it
+    /// must not count as the caller's speech.
+    pub fn played(&self, frame: Option<&[i16; FRAME]>) {
+        self.line.played(frame.copied());
     }
 
     /// Tells whether Hotline itself is talking, whose echo must not count as the caller's speech.

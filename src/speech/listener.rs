@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 
 use webrtc_vad::{SampleRate, Vad, VadMode};
 
+use super::barge_in::{BargeIn, Sound};
 use super::chain::Chain;
 use super::line::{Line, Next, Order, Samples};
 use super::turn::{self, Change, FRAME_TIME, Turn, Words};
 use super::{
     Asked, Bell, EarEvent, FRAME, Recogniser, Recognition, SpeechError, Told, Transcript, decibels,
 };
-use crate::dialog::{Expect, Heard, Hypothesis, Listen};
+use crate::dialog::{Expect, Heard, Hypothesis, Listen, Phrases};
+use crate::understand::is_hum;
+use crate::understand::text::words;
 use crate::words::Language;
 
 /// The engines, by language.
@@ -34,6 +37,12 @@ const PARTIAL_EVERY: u32 = 6;
 
 /// The most events that wait for a call that does not take them.
 const MOST_EVENTS: usize = 32;
+
+/// Words of an unclear sound that make it speech while it lasts.
+const PLAIN_WORDS: usize = 2;
+
+/// How certain the words of an unclear sound have to be to make it speech when it is over.
+const PLAIN: f32 = 0.5;
 
 /// How long no audio may come before its absence counts as silence.
 const GAP: Duration = Duration::from_millis(300);
@@ -64,6 +73,17 @@ struct Question {
     fed: bool,
     frames: u32,
     last: Heard,
+    /// The turns that are over whose words have not come yet.
+    turns: VecDeque<Turned>,
+}
+
+/// A turn that is over.
+#[derive(Clone, Copy)]
+struct Turned {
+    /// Whether nobody was told that it had begun.
+    hidden: bool,
+    /// Whether it began over our own words.
+    over_words: bool,
 }
 
 /// Listens to one call.
@@ -72,6 +92,7 @@ pub(super) struct Listener {
     recognisers: Arc<Recognisers>,
     vad: Vad,
     turn: Turn,
+    vocabulary: Arc<Phrases>,
     task: Task,
     /// The newest audio: some before speech, all of a turn while nobody asked.
     kept: VecDeque<Samples>,
@@ -83,6 +104,14 @@ pub(super) struct Listener {
     filled_to: Instant,
     /// The time of what is being done.
     now: Instant,
+    barge_in: BargeIn,
+    /// Whether the turn in progress began over our own words and may be no speech: nobody has been
+    /// told of it.
+    hidden: bool,
+    /// Whether the turn in progress began over our own words.
+    over_words: bool,
+    /// Whether what sounded like speech was none the last time: then words must be made out first.
+    wary: bool,
 }
 
 impl Listener {
@@ -94,6 +123,7 @@ impl Listener {
             recognisers,
             vad: Vad::new_with_rate_and_mode(SampleRate::Rate8kHz, VadMode::Aggressive),
             turn,
+            vocabulary: Arc::default(),
             task: Task::Deaf,
             kept: VecDeque::new(),
             before_speech,
@@ -101,6 +131,10 @@ impl Listener {
             heard_from: now,
             filled_to: now,
             now,
+            barge_in: BargeIn::new(),
+            hidden: false,
+            over_words: false,
+            wary: false,
         }
     }
 
@@ -108,6 +142,7 @@ impl Listener {
     pub(super) fn take(&mut self, next: Next, now: Instant) {
         self.now = now;
         match next {
+            Next::Order(Order::Know(vocabulary)) => self.vocabulary = vocabulary,
             Next::Order(Order::Listen(listen)) => self.listen(listen),
             Next::Order(Order::Watch(silence)) => self.task = Task::Watch { silence, quiet: 0 },
             Next::Order(Order::Enough(words)) => self.enough(&words),
@@ -115,13 +150,9 @@ impl Listener {
             Next::Frame(samples) => {
                 self.heard_from = now;
                 self.filled_to = now;
-                let frame = turn::Frame {
-                    voiced: self.vad.is_voice_segment(&samples).unwrap_or(false),
-                    level: decibels(&samples),
-                    talking: self.line.is_talking(),
-                };
-                self.frame(samples, frame);
+                self.listen_in(samples);
             }
+            Next::Played(frame) => self.barge_in.played(frame.as_ref()),
         }
     }
 
@@ -143,12 +174,60 @@ impl Listener {
         }
     }
 
+    /// Takes the caller's next 20 ms; what is only our echo is no sound of theirs.
+    fn listen_in(&mut self, samples: Samples) {
+        let level = decibels(&samples);
+        let voiced = self.vad.is_voice_segment(&samples).unwrap_or(false);
+        let talking = self.line.is_talking();
+        let judges = talking || self.hidden || self.barge_in.may_echo();
+        let gate = if judges {
+            self.turn.gate()
+        } else {
+            f32::INFINITY
+        };
+        let sound = self.barge_in.frame(&samples, level, gate);
+        if sound == Sound::Echo {
+            let frame = turn::Frame {
+                voiced: false,
+                level: self.turn.floor(),
+                talking,
+            };
+            self.frame([0; FRAME], frame);
+        } else {
+            let frame = turn::Frame {
+                voiced,
+                level,
+                talking,
+            };
+            self.frame(samples, frame);
+        }
+        // After our words, silence would be counted against a caller who has begun.
+        let nothing_comes_back = !talking && !self.barge_in.may_echo();
+        if nothing_comes_back || (sound == Sound::Speech && !self.wary) {
+            self.reveal();
+        }
+    }
+
+    /// Tells of the turn in progress, where nobody has been told.
+    fn reveal(&mut self) {
+        if self.hidden && self.turn.is_speaking() {
+            self.hidden = false;
+            if !matches!(self.task, Task::Deaf) {
+                self.send(EarEvent::SpeechStarted);
+            }
+        }
+    }
+
     fn frame(&mut self, samples: Samples, frame: turn::Frame) {
         let speaking = self.turn.is_speaking();
         let change = self.turn.frame(frame);
         self.keep(samples, speaking);
         match change {
-            Some(Change::SpeechStarted) => self.speech_started(),
+            Some(Change::SpeechStarted) => {
+                self.over_words = frame.talking;
+                self.hidden = frame.talking;
+                self.speech_started();
+            }
             None if speaking => self.hear(&samples),
             None => {}
             Some(Change::Paused) => {
@@ -196,6 +275,7 @@ impl Listener {
                     fed: false,
                     frames: 0,
                     last: Heard::default(),
+                    turns: VecDeque::new(),
                 });
             }
             Err(reason) => {
@@ -204,7 +284,7 @@ impl Listener {
             }
         }
         if self.turn.is_speaking() {
-            if !listened {
+            if !listened && !self.hidden {
                 self.send(EarEvent::SpeechStarted);
             }
             self.catch_up();
@@ -221,6 +301,7 @@ impl Listener {
             let asked = Asked {
                 expect: listen.expect,
                 hints: listen.hints.get(language).cloned().unwrap_or_default(),
+                vocabulary: self.vocabulary.get(language).cloned().unwrap_or_default(),
             };
             let line = Arc::downgrade(&self.line);
             let bell = Bell::new(move || {
@@ -247,13 +328,11 @@ impl Listener {
     }
 
     fn speech_started(&mut self) {
-        match &self.task {
-            Task::Deaf => {}
-            Task::Listen(_) => {
-                self.send(EarEvent::SpeechStarted);
-                self.catch_up();
-            }
-            Task::Watch { .. } => self.send(EarEvent::SpeechStarted),
+        if !self.hidden && !matches!(self.task, Task::Deaf) {
+            self.send(EarEvent::SpeechStarted);
+        }
+        if matches!(self.task, Task::Listen(_)) {
+            self.catch_up();
         }
     }
 
@@ -397,11 +476,20 @@ impl Listener {
                 language: hypothesis.language,
                 likeliest: likeliest == Some(&hypothesis.language),
             }));
-        self.send(EarEvent::Partial(heard));
+        if self.hidden && says(&heard) >= PLAIN_WORDS {
+            self.reveal();
+        }
+        if !self.hidden {
+            self.send(EarEvent::Partial(heard));
+        }
     }
 
     fn turn_ended(&mut self) {
         self.kept.clear();
+        let turned = Turned {
+            hidden: std::mem::take(&mut self.hidden),
+            over_words: self.over_words,
+        };
         let Task::Listen(question) = &mut self.task else {
             return;
         };
@@ -409,7 +497,10 @@ impl Listener {
             return;
         }
         question.last = Heard::default();
-        self.send(EarEvent::TurnEnded);
+        question.turns.push_back(turned);
+        if !turned.hidden {
+            self.send(EarEvent::TurnEnded);
+        }
         let Task::Listen(question) = &mut self.task else {
             return;
         };
@@ -448,7 +539,23 @@ impl Listener {
         }
         // The sort is stable: of two equally certain languages the likelier one stays first.
         hypotheses.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
-        self.send(EarEvent::Heard(Heard { hypotheses }));
+        let turned = question.turns.pop_front();
+        let sure = hypotheses.first().is_some_and(|it| it.confidence >= PLAIN);
+        let heard = Heard { hypotheses };
+        let words = says(&heard);
+        match turned {
+            // A cough: nobody was told that it began.
+            Some(Turned { hidden: true, .. }) if words == 0 || !sure => return true,
+            Some(Turned { hidden: true, .. }) => {
+                self.send(EarEvent::SpeechStarted);
+                self.send(EarEvent::TurnEnded);
+            }
+            Some(Turned { over_words, .. }) => {
+                self.wary = (self.wary || over_words) && words == 0;
+            }
+            None => {}
+        }
+        self.send(EarEvent::Heard(heard));
         true
     }
 
@@ -496,6 +603,15 @@ impl Listener {
             }
         }
     }
+}
+
+/// Counts the words that say something: neither hums nor what was not understood.
+fn says(heard: &Heard) -> usize {
+    let count = |it: &Hypothesis| {
+        let words = words(&it.text);
+        words.iter().filter(|word| !is_hum(word)).count()
+    };
+    heard.hypotheses.iter().map(count).max().unwrap_or(0)
 }
 
 /// Does something with each recognition and drops those that fail at it; returns the last fault.

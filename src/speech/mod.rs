@@ -89,6 +89,9 @@ pub struct Asked {
     pub expect: Expect,
     /// Words and phrases that are likely; empty where anything may be said.
     pub hints: Vec<String>,
+    /// What callers of this tenant may ask for at all: names, synonyms and topics, for an engine
+    /// that hears nothing it was not told of.
+    pub vocabulary: Arc<[String]>,
 }
 
 impl Asked {
@@ -97,6 +100,7 @@ impl Asked {
         Self {
             expect: Expect::Text,
             hints: Vec::new(),
+            vocabulary: Arc::default(),
         }
     }
 }

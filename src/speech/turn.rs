@@ -239,6 +239,17 @@ impl Turn {
         self.spoken.is_some()
     }
 
+    /// Returns the level of the noise on the line, in dBFS.
+    pub fn floor(&self) -> f32 {
+        self.floor
+    }
+
+    /// Returns the level in dBFS that speech has to be above while Hotline is talking.
+    pub fn gate(&self) -> f32 {
+        let settings = &self.settings;
+        (self.floor + settings.margin_while_talking).max(settings.quietest_while_talking)
+    }
+
     /// Returns how long nothing has been said, in a turn or outside.
     pub fn quiet(&self) -> Duration {
         FRAME_TIME * self.quiet
@@ -292,19 +303,18 @@ impl Turn {
             _ => self.quiet.saturating_add(1),
         };
         match self.spoken {
-            None => self.may_start(speech, frame.talking),
+            None => self.may_start(speech),
             Some(frames) => self.may_end(frames + 1),
         }
     }
 
-    fn may_start(&mut self, speech: bool, talking: bool) -> Option<Change> {
+    fn may_start(&mut self, speech: bool) -> Option<Change> {
         if self.must_settle || self.age <= FIRST {
             self.must_settle &= self.quiet < SETTLE;
             return None;
         }
         self.recent = (self.recent << 1 | u32::from(speech)) & ((1 << WINDOW) - 1);
-        let needed = if talking { WINDOW - 1 } else { WINDOW - 2 };
-        if !speech || self.recent.count_ones() < needed {
+        if !speech || self.recent.count_ones() < WINDOW - 2 {
             return None;
         }
         self.recent = 0;

@@ -10,6 +10,7 @@
     reason = "a table is what it is for"
 )]
 
+mod bargein;
 mod call;
 mod ears;
 mod echo;
@@ -100,12 +101,16 @@ async fn measure(wanted: &[String]) -> Result<bool> {
         report.take(&["call.memory"], memory::measure().await);
     }
     if wants("turn") {
-        let names = [
-            "turn.speech_to_audio_p50",
-            "turn.speech_to_audio_p95",
-            "turn.key_to_audio_p95",
-        ];
+        let names = ["turn.yesno_p50", "turn.yesno_p95"];
+        report.take(&names, turn::measure_short().await);
+        let names = ["turn.open_p95", "turn.key_to_audio_p95"];
         report.take(&names, turn::measure().await);
+    }
+    if wants("bargein") {
+        let names = ["bargein.stop_p95"];
+        report.take(&names, bargein::stops().await);
+        let names = ["bargein.false_stops"];
+        report.take(&names, bargein::false_stops().await);
     }
     if wants("asr") {
         report.take(

@@ -2,6 +2,8 @@
 //! are configured are opened. Every library is loaded while the program runs: one that is missing
 //! is a fault of that engine alone.
 
+mod phrases;
+pub mod pocketsphinx;
 pub mod realtime;
 mod remote;
 pub mod sherpa;
@@ -29,6 +31,8 @@ pub enum Engine {
     Sherpa(sherpa::Settings),
     /// libvosk in this process.
     Vosk(vosk::Settings),
+    /// libpocketsphinx in this process, for English.
+    Pocketsphinx(pocketsphinx::Settings),
     /// A vosk-server, by its WebSocket.
     VoskServer(vosk_server::Settings),
     /// A server that transcribes utterances as OpenAI's does.
@@ -43,6 +47,7 @@ impl Engine {
         match self {
             Self::Sherpa(_) => sherpa::NAME,
             Self::Vosk(_) => vosk::NAME,
+            Self::Pocketsphinx(_) => pocketsphinx::NAME,
             Self::VoskServer(_) => vosk_server::NAME,
             Self::Transcription(_) => transcription::NAME,
             Self::Realtime(_) => realtime::NAME,
@@ -54,6 +59,7 @@ impl Engine {
         match self {
             Self::Sherpa(settings) => settings.paths_mut(),
             Self::Vosk(settings) => settings.paths_mut(),
+            Self::Pocketsphinx(settings) => settings.paths_mut(),
             Self::VoskServer(settings) => settings.paths_mut(),
             Self::Transcription(settings) => settings.paths_mut(),
             Self::Realtime(settings) => settings.paths_mut(),
@@ -68,6 +74,9 @@ impl Engine {
         match self {
             Self::Sherpa(settings) => Ok(Arc::new(sherpa::open(settings, language, setting)?)),
             Self::Vosk(settings) => Ok(Arc::new(vosk::open(settings, language, setting)?)),
+            Self::Pocketsphinx(settings) => {
+                Ok(Arc::new(pocketsphinx::open(settings, language, setting)?))
+            }
             Self::VoskServer(settings) => {
                 Ok(Arc::new(vosk_server::open(settings, language, setting)?))
             }

@@ -138,10 +138,8 @@ def sherpa_online(folder: Path) -> Recognise:
     """Returns sherpa-onnx with the model for streams, given 20 ms at a time."""
     import sherpa_onnx
 
-    recogniser = sherpa_onnx.OnlineRecognizer.from_wenet_ctc(
+    recogniser = sherpa_onnx.OnlineRecognizer.from_nemo_ctc(
         model=str(folder / "online.onnx"),
-        chunk_size=sherpa_model.CHUNK_STEPS,
-        num_left_chunks=1,
         tokens=str(folder / "tokens.txt"),
         sample_rate=telephone.RATE,
         feature_dim=BANDS,

@@ -57,6 +57,12 @@ impl Kind {
         !matches!(self, Self::Whisper | Self::Canary)
     }
 
+    /// Tells whether the times of words are right: sherpa-onnx does not know how many frames a
+    /// time-delay network takes together.
+    pub(super) fn has_times(self) -> bool {
+        self != Self::Tdnn
+    }
+
     /// Tells whether phrases can be made likelier.
     pub(super) fn takes_hints(self) -> bool {
         matches!(self, Self::Transducer | Self::NemoTransducer)
@@ -155,6 +161,9 @@ pub(super) struct Found {
     pub(super) tokens: PathBuf,
     /// The pieces of words, for hints.
     pub(super) bpe_vocab: Option<PathBuf>,
+    /// The sampling rate in Hz and the bands of the features, where the network tells them.
+    pub(super) rate: Option<u32>,
+    pub(super) features: Option<u32>,
 }
 
 const REMEDY: &str = "unpack a complete sherpa-onnx model there, name its folder, and see `hotline \
@@ -316,6 +325,8 @@ impl Candidate {
         let path = |part: Option<(PathBuf, Onnx)>| part.map(|it| it.0).unwrap_or_default();
         Ok(Found {
             kind: self.kind,
+            rate: self.head.number("sample_rate"),
+            features: self.head.number("feature_dim"),
             network: self.network,
             decoder: path(self.decoder),
             joiner: path(self.joiner),

@@ -1,0 +1,387 @@
+//! pocketsphinx: Debian's library and English model, loaded while the program runs. It knows one
+//! grammar per question and hears nothing else; a search for any phones in any order runs beside
+//! it, and where that explains the audio much better the words are not believed.
+//!
+//! It is of no use for free text on a telephone, and it knows no other language than English.
+
+mod dictionary;
+mod grammar;
+mod library;
+mod places;
+mod widen;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Setting;
+use super::phrases::UNKNOWN;
+use crate::dialog::Expect;
+use crate::speech::{
+    Asked, Bell, RATE, Recogniser, Recognition, SpeechError, Told, Transcript, Word, Works,
+};
+use crate::words::Language;
+use dictionary::Dictionary;
+use library::{Decoder, Span, Sphinx};
+use widen::Widener;
+
+/// What the engine is called.
+pub(super) const NAME: &str = "pocketsphinx";
+
+/// Samples handed over at once, so that a long recording does not grow a buffer.
+const PIECE: usize = RATE;
+
+/// Frames in one second.
+const FRAMES: f64 = 100.0;
+
+/// A margin over the threshold at which words are as good as certain, in nats per frame.
+const CERTAIN: f32 = 0.5;
+
+/// How the searches are set, found by trying on telephone audio made from recordings.
+const OPTIONS: [(&str, &str); 3] = [
+    // Silence and line noise are our own turn-taking's affair.
+    ("remove_silence", "no"),
+    ("remove_noise", "no"),
+    // Without it short words such as "oh" and "two" come out of nowhere.
+    ("wip", "1e-3"),
+];
+
+/// What an admin can set about one pocketsphinx recogniser.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The folder of the acoustic model; when empty, HOTLINE_POCKETSPHINX and where Debian puts it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<PathBuf>,
+    /// The pronunciation dictionary; when empty, `cmudict-en-us.dict` beside the model's folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dictionary: Option<PathBuf>,
+    /// The file `libpocketsphinx.so.3` or its folder; when empty, HOTLINE_POCKETSPHINX and where
+    /// libraries are installed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub library: Option<PathBuf>,
+    /// How much worse than any phones in any order the words may explain the audio and still be
+    /// believed, in nats per frame of 10 ms and with the sign turned: higher rejects more.
+    pub threshold: f32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            model: None,
+            dictionary: None,
+            library: None,
+            threshold: 0.0,
+        }
+    }
+}
+
+impl Settings {
+    pub(super) fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        let paths = [&mut self.model, &mut self.dictionary, &mut self.library];
+        paths.into_iter().flatten().collect()
+    }
+}
+
+/// Loads library, model and dictionary. It blocks.
+pub(super) fn open(
+    settings: &Settings,
+    language: Language,
+    setting: &Setting,
+) -> Result<Engine, SpeechError> {
+    if language != Language::EN {
+        return Err(SpeechError::Unfit {
+            setting: setting.clone(),
+            reason: format!("pocketsphinx knows English only; name another engine for {language}"),
+        });
+    }
+    let files = places::find(settings, setting)?;
+    let sphinx = Sphinx::load(&files.library).map_err(|reason| SpeechError::BadLibrary {
+        library: "libpocketsphinx",
+        path: files.library.clone(),
+        reason,
+        remedy: "use Debian's libpocketsphinx3, which is 0.8+5prealpha",
+    })?;
+    let lacks = |missing: String| SpeechError::BadModel {
+        setting: setting.field("dictionary"),
+        folder: files.model.clone(),
+        missing,
+        remedy: places::INSTALL,
+    };
+    let dictionary = Dictionary::read(&files.dictionary)
+        .map_err(|error| lacks(format!("{} ({error})", files.dictionary.display())))?;
+    if dictionary.is_empty() {
+        return Err(lacks(format!("words in {}", files.dictionary.display())));
+    }
+    let engine = Engine {
+        sphinx,
+        dictionary: Arc::new(dictionary),
+        model: files.model,
+        language,
+        threshold: settings.threshold,
+    };
+    // A model that is refused is told now and not in the first call.
+    if engine.decoder(&[]).is_none() {
+        return Err(SpeechError::RefusedModel {
+            engine: "libpocketsphinx",
+            setting: setting.field("model"),
+            folder: engine.model,
+        });
+    }
+    Ok(engine)
+}
+
+/// Library, model and dictionary, ready for questions.
+pub struct Engine {
+    sphinx: Sphinx,
+    dictionary: Arc<Dictionary>,
+    model: PathBuf,
+    language: Language,
+    threshold: f32,
+}
+
+impl Engine {
+    /// Returns the folder of the model.
+    pub fn model(&self) -> &Path {
+        &self.model
+    }
+
+    fn decoder(&self, more: &[(&str, &str)]) -> Option<Decoder> {
+        let options: Vec<(&str, &str)> = OPTIONS.iter().chain(more).copied().collect();
+        self.sphinx.decoder(&self.model, &options)
+    }
+
+    fn failed(&self, reason: &str) -> SpeechError {
+        SpeechError::Recogniser {
+            language: self.language,
+            reason: reason.to_owned(),
+        }
+    }
+
+    /// Makes a decoder that knows the words of a question and searches for its sentences.
+    fn listener(&self, asked: &Asked) -> Result<Decoder, SpeechError> {
+        let mut decoder = self
+            .decoder(&[])
+            .ok_or_else(|| self.failed("libpocketsphinx could not open a decoder"))?;
+        let jsgf = grammar::of(asked, |word| self.dictionary.knows(word));
+        for word in grammar::words(&jsgf) {
+            for (place, phones) in self.dictionary.pronunciations(word).iter().enumerate() {
+                let added = match place {
+                    0 => decoder.add_word(word, phones),
+                    _ => decoder.add_word(&format!("{word}({})", place + 1), phones),
+                };
+                if !added {
+                    tracing::debug!(word, phones, "a pronunciation is left out");
+                }
+            }
+        }
+        if decoder.set_grammar(&jsgf) {
+            Ok(decoder)
+        } else {
+            Err(self.failed("libpocketsphinx refused the grammar of a question"))
+        }
+    }
+
+    fn phones(&self) -> Result<Decoder, SpeechError> {
+        let mut decoder = self
+            .decoder(&[("allphone_ci", "yes")])
+            .ok_or_else(|| self.failed("libpocketsphinx could not open a decoder"))?;
+        let beside = self.model.parent().unwrap_or(&self.model);
+        let model = Some(beside.join("en-us-phone.lm.bin")).filter(|file| file.is_file());
+        if decoder.set_phones(model.as_deref()) {
+            Ok(decoder)
+        } else {
+            Err(self.failed("libpocketsphinx could not search for phones"))
+        }
+    }
+}
+
+impl Recogniser for Engine {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn language(&self) -> Language {
+        self.language
+    }
+
+    fn works(&self) -> Works {
+        Works::Here
+    }
+
+    fn open(&self, asked: &Asked, _bell: Bell) -> Result<Box<dyn Recognition>, SpeechError> {
+        Ok(Box::new(self.hearing(asked)?))
+    }
+}
+
+impl Engine {
+    fn hearing(&self, asked: &Asked) -> Result<Hearing, SpeechError> {
+        Ok(Hearing {
+            words: self.listener(asked)?,
+            phones: self.phones()?,
+            widener: Widener::new(),
+            wide: Vec::new(),
+            language: self.language,
+            threshold: self.threshold,
+            free: asked.expect == Expect::Text,
+            done: VecDeque::new(),
+            told: String::new(),
+            looked: true,
+            begun: false,
+        })
+    }
+}
+
+/// What a search for words made of the audio.
+#[derive(Debug)]
+struct Finding {
+    spans: Vec<Span>,
+    /// How much better the words explain the audio than phones do, in nats per frame; negative
+    /// where phones do better.
+    margin: f32,
+}
+
+struct Hearing {
+    /// Searches for the sentences of the question.
+    words: Decoder,
+    /// Searches for any phones in any order.
+    phones: Decoder,
+    widener: Widener,
+    wide: Vec<i16>,
+    language: Language,
+    threshold: f32,
+    /// Whether anything may be said, so that what is not understood is no answer at all.
+    free: bool,
+    done: VecDeque<Transcript>,
+    /// The words so far, as last told.
+    told: String,
+    /// Whether nothing came since the words so far were looked at.
+    looked: bool,
+    /// Whether the turn has begun.
+    begun: bool,
+}
+
+impl Hearing {
+    fn failed(&self, reason: &str) -> SpeechError {
+        SpeechError::Recogniser {
+            language: self.language,
+            reason: reason.to_owned(),
+        }
+    }
+
+    /// Returns what was found so far, or in the whole turn once it has ended.
+    fn finding(&mut self) -> Option<Finding> {
+        let words = self.words.score()?;
+        let spans = self.words.spans();
+        let frames: i32 = spans.iter().map(|span| span.last - span.first + 1).sum();
+        if frames <= 0 {
+            return None;
+        }
+        let phones = self.phones.score()?;
+        Some(Finding {
+            spans,
+            margin: ((words - phones) / f64::from(frames)) as f32,
+        })
+    }
+
+    fn transcript(&self, finding: Option<Finding>) -> Transcript {
+        let Some(finding) = finding else {
+            return Transcript::default();
+        };
+        if finding.margin < self.threshold {
+            let text = if self.free { "" } else { UNKNOWN };
+            return Transcript {
+                text: text.to_owned(),
+                ..Transcript::default()
+            };
+        }
+        let confidence = confidence(finding.margin - self.threshold);
+        let time = |frames: i32| Duration::from_secs_f64(f64::from(frames.max(0)) / FRAMES);
+        Transcript {
+            text: text(&finding.spans),
+            confidence,
+            words: finding
+                .spans
+                .into_iter()
+                .map(|span| Word {
+                    text: span.word,
+                    start: time(span.first),
+                    end: time(span.last + 1),
+                    confidence,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Recognition for Hearing {
+    fn push(&mut self, samples: &[i16]) -> Result<(), SpeechError> {
+        self.looked = false;
+        if !std::mem::replace(&mut self.begun, true) {
+            self.widener.reset();
+            if !self.words.start_stream() || !self.phones.start_stream() {
+                return Err(self.failed("libpocketsphinx could not begin a turn"));
+            }
+        }
+        for piece in samples.chunks(PIECE) {
+            self.wide.clear();
+            self.widener.push(piece, &mut self.wide);
+            if !self.words.push(&self.wide) || !self.phones.push(&self.wide) {
+                return Err(self.failed("libpocketsphinx gave up on the audio"));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), SpeechError> {
+        let mut finding = None;
+        if std::mem::take(&mut self.begun) {
+            self.words.end();
+            self.phones.end();
+            finding = self.finding();
+        }
+        tracing::trace!(?finding, "pocketsphinx");
+        let transcript = self.transcript(finding);
+        self.done.push_back(transcript);
+        self.told.clear();
+        self.looked = true;
+        Ok(())
+    }
+
+    fn told(&mut self, _now: Instant) -> Result<Option<Told>, SpeechError> {
+        if let Some(transcript) = self.done.pop_front() {
+            return Ok(Some(Told::Final(transcript)));
+        }
+        if std::mem::replace(&mut self.looked, true) || !self.begun {
+            return Ok(None);
+        }
+        let text = match self.finding() {
+            Some(finding) if finding.margin >= self.threshold => text(&finding.spans),
+            // What is in doubt now may be clear in a moment: nothing is taken back.
+            _ => return Ok(None),
+        };
+        if text == self.told {
+            return Ok(None);
+        }
+        self.told.clone_from(&text);
+        Ok(Some(Told::Partial(text)))
+    }
+}
+
+fn text(spans: &[Span]) -> String {
+    let words: Vec<&str> = spans.iter().map(|span| span.word.as_str()).collect();
+    words.join(" ")
+}
+
+/// Makes a confidence of how far above the threshold the words are: 0.5 at it, so that they are
+/// asked about, and 1 from [`CERTAIN`] on.
+fn confidence(above: f32) -> f32 {
+    (0.5 + 0.5 * above / CERTAIN).clamp(0.0, 1.0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -117,7 +117,10 @@ async fn measure(wanted: &[String]) -> Result<bool> {
         report.take(&["turn.remote_overhead_p95"], remote::measure().await);
     }
     if wants("asr") {
-        report.take(&["asr.streams_per_core"], ears::measure().await);
+        report.take(
+            &["asr.throughput", "asr.streams_per_core"],
+            ears::measure().await,
+        );
     }
     if wants("flow") {
         report.take(&["flow.check_per_s"], flows::measure());

@@ -73,7 +73,7 @@ def main() -> None:
 def _make(
     words: vocabulary.Vocabulary, arguments: argparse.Namespace, vosk_folder: Path, sherpa_folder: Path, say: Say
 ) -> None:
-    from . import corpus, sherpa_model, training, vosk_model
+    from . import corpus, espeak, evaluation, sherpa_model, training, vosk_model
 
     spoken = corpus.kept(words, arguments.utterances, _SEED, arguments.cache, say)
     say(f"{spoken.hours:.1f} h of speech, {len(spoken.words)} words, {len(spoken.phones)} phones")
@@ -83,7 +83,8 @@ def _make(
     say(_size(vosk_folder))
     if head_passes:
         head = training.train_head(trunk, spoken, head_passes, say)
-        sherpa_model.write(trunk, head, spoken.words, sherpa_folder)
+        calls = evaluation.calibration(words, espeak.Espeak())
+        sherpa_model.write(trunk, head, spoken.words, calls, sherpa_folder)
         say(_size(sherpa_folder))
 
 

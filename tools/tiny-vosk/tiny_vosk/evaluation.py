@@ -107,6 +107,12 @@ def sets(vocabulary: Vocabulary, espeak: Espeak) -> dict[str, list[Call]]:
     }
 
 
+def calibration(vocabulary: Vocabulary, espeak: Espeak) -> list[np.ndarray]:
+    """Returns calls that are in no set, to find out about features with."""
+    some = line_calls(vocabulary, espeak, voices.LEARNT, telephone.TRAINING, 80, seed=11)
+    return [call.samples for call in some + plain_calls(vocabulary, espeak, 20, seed=12)]
+
+
 def silences() -> dict[str, np.ndarray]:
     """Returns lines on which nobody speaks."""
     noise = np.random.default_rng(5).standard_normal(_SILENCE_SECONDS * telephone.RATE)

@@ -322,3 +322,103 @@ fn a_supervisor_works_through_a_running_service_and_the_doctor_sees_what_it_lack
         assert_eq!(health(part), expected, "{part}: {report:#}");
     }
 }
+
+#[test]
+fn models_tells_what_to_download_for_danish_and_how_well_it_is_said_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = hotline(&["models", "--language", "da"], folder.path());
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    for expected in [
+        "parakeet-tdt-0.6b-v3 (sherpa; da, en and 23 more languages)",
+        "20.2 words in 100 wrong",
+        "CC-BY-4.0",
+        "wget https://github.com/k2-fsa/sherpa-onnx/releases/download/asr-models/",
+        "|       - { engine: sherpa, model: ",
+        "da_DK-talesyntese-medium (piper; da)",
+        "There is no Danish model for Vosk.",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    assert!(!text.contains("vosk-model-small-en-us"), "{text}");
+    let json = hotline(&["models", "--engine", "vosk", "--json"], folder.path());
+    let models: serde_json::Value = serde_json::from_str(&out(&json)).unwrap();
+    assert_eq!(models.as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn models_check_tells_a_sound_model_from_a_damaged_one() {
+    let check = |model: &Path| hotline(&["models", "check", &model.display().to_string()], here());
+    let sound = check(&here().join("tests/fixtures/speech/vosk-tiny-da-grm"));
+    assert_eq!(sound.status.code(), Some(0), "{}", out(&sound));
+    assert!(
+        out(&sound).contains("no published checksum"),
+        "{}",
+        out(&sound)
+    );
+    assert!(
+        out(&sound).contains("a complete model (vosk)"),
+        "{}",
+        out(&sound)
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    copy(
+        &here().join("tests/fixtures/speech/sherpa-tiny-da"),
+        folder.path(),
+    );
+    std::fs::remove_file(folder.path().join("online.onnx")).unwrap();
+    let sound = check(folder.path());
+    assert_eq!(sound.status.code(), Some(0), "{}", out(&sound));
+    assert!(
+        out(&sound).contains("a complete model (sherpa, Tdnn)"),
+        "{}",
+        out(&sound)
+    );
+
+    let network = folder.path().join("offline.onnx");
+    let bytes = std::fs::read(&network).unwrap();
+    std::fs::write(&network, &bytes[..bytes.len() / 2]).unwrap();
+    let damaged = check(folder.path());
+    assert_eq!(damaged.status.code(), Some(1), "{}", out(&damaged));
+    assert!(
+        out(&damaged).contains("a whole offline.onnx (it is cut short"),
+        "{}",
+        out(&damaged)
+    );
+
+    let nowhere = check(Path::new("/nowhere/model"));
+    assert_eq!(nowhere.status.code(), Some(1), "{}", out(&nowhere));
+    assert!(
+        out(&nowhere).contains("there is no such folder"),
+        "{}",
+        out(&nowhere)
+    );
+}
+
+#[test]
+fn models_check_looks_at_all_that_are_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = here().join("tests/fixtures/speech/vosk-tiny-en-grm");
+    let config = format!(
+        "speech:\n  ears:\n    en: [ {{ engine: vosk, model: {model:?} }}, {{ engine: sherpa, model: gone }} ]\n"
+    );
+    std::fs::write(folder.path().join("hotline.yaml"), config).unwrap();
+    let output = hotline(&["models", "check", "--all", "--json"], folder.path());
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    let findings: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
+    let wrong: Vec<&str> = findings
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["sound"] == false)
+        .map(|finding| finding["says"].as_str().unwrap())
+        .collect();
+    assert_eq!(wrong.len(), 1, "{findings}");
+    assert!(
+        wrong[0].starts_with("speech.ears.en[1].model: "),
+        "{wrong:?}"
+    );
+    let usage = hotline(&["models", "check"], folder.path());
+    assert_eq!(usage.status.code(), Some(2));
+}

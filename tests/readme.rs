@@ -19,9 +19,10 @@ use serde_json::Value;
 
 use page::{blocks, code, commands, copy, here, text};
 
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "README.md",
     "docs/flows.md",
+    "docs/languages.md",
     "docs/asterisk.md",
     "docs/freeswitch.md",
     "docs/speech.md",
@@ -504,7 +505,7 @@ fn every_path_and_figure_of_the_http_door_is_in_the_program() {
     ] {
         assert!(operations.contains(path) && door.contains(path), "{path}");
     }
-    let figures = text("src/call/figures.rs");
+    let figures = text("src/call/figures.rs") + &text("src/speech/prompts/figures.rs");
     for word in code("docs/operations.md") {
         if let Some(name) = word
             .split('{')

@@ -9,9 +9,14 @@
     reason = "a story that breaks at such a place has failed"
 )]
 
+#[path = "speech/barge_in.rs"]
+mod barge_in;
+#[path = "speech/remote.rs"]
+mod remote;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use hotline::dialog::{Expect, Heard, Hypothesis, Listen};
@@ -20,11 +25,13 @@ use hotline::speech::recognisers::{Engine, Setting};
 use hotline::speech::vosk::{Settings, Vosk};
 use hotline::speech::{
     Asked, Bell, Config, Ear, EarEvent, Ears, FRAME, RATE, Recogniser, SpeechError, Told, Voice,
+    synthesisers,
 };
 use hotline::words::{CallId, Language};
 
 const DA: Language = Language::DA;
 const EN: Language = Language::EN;
+static DE: LazyLock<Language> = LazyLock::new(|| "de".parse().unwrap());
 
 /// Returns what a story needs, or says loudly why the story is skipped.
 fn require<T>(found: Result<T, SpeechError>) -> Option<T> {
@@ -72,9 +79,12 @@ impl Caller {
     fn new() -> Option<Self> {
         let espeak = espeak::Settings::new("da");
         require(Espeak::open(&espeak, DA))?;
+        let mut config = config();
         // What callers say is nothing to be kept.
-        let cache = Some(PathBuf::from("/nowhere/prompts"));
-        Some(Self(Voice::new(&Config { cache, ..config() })))
+        config.cache = Some(PathBuf::from("/nowhere/prompts"));
+        let german = synthesisers::Engine::espeak("de");
+        config.voices.insert(*DE, vec![german]);
+        Some(Self(Voice::new(&config)))
     }
 
     /// Speaks with `before` of silence in front and a second behind.
@@ -241,6 +251,43 @@ async fn what_an_englishman_says_is_understood() {
             account.text().replace("with library", "with the library"),
             *said
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_german_says_is_understood() {
+    let mut config = config();
+    config.ears = [(*DE, vec![vosk(fixture(*DE), None)])].into();
+    let (Some(ears), Some(caller)) = (require(Ears::new(&config)), Caller::new()) else {
+        return;
+    };
+    let departments: &[&str] = &["bürgerbüro", "standesamt", "jobcenter", "führerschein"];
+    let digits: &[&str] = &[
+        "null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun",
+    ];
+    let cases: &[(&str, Expect, &[&str])] = &[
+        (
+            "ja bitte",
+            Expect::YesNo,
+            &["ja", "nein", "ja bitte", "nein danke"],
+        ),
+        ("bürgerbüro", Expect::Intent, departments),
+        ("führerschein", Expect::Intent, departments),
+        ("vier zwei sieben null", Expect::Digits, digits),
+        ("guten tag", Expect::Intent, &[]),
+        ("es geht um einen reisepass", Expect::Intent, &[]),
+        ("ich möchte einen termin absagen", Expect::Intent, &[]),
+        (
+            "ich möchte mit dem standesamt sprechen",
+            Expect::Intent,
+            &[],
+        ),
+    ];
+    for (said, expect, hints) in cases {
+        let mut ear = open(&ears);
+        ear.listen(&question(*expect, &[(*DE, hints)]));
+        let audio = caller.say(said, *DE, Duration::from_millis(400)).await;
+        assert_eq!(hear(&mut ear, &audio).await.text(), *said);
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Figures {
     pub barge_ins: Counter,
     /// Times that a caller was told that it takes a moment.
     pub one_moments: Counter,
+    /// Times that it was no voice after all, and we went on.
+    pub resumed: Counter,
     /// Seconds from the end of the caller's turn, or the key, to the first frame of the answer.
     pub answer_seconds: Histogram,
 }
@@ -77,6 +79,7 @@ impl Figures {
             strangers: Counter::default(),
             barge_ins: Counter::default(),
             one_moments: Counter::default(),
+            resumed: Counter::default(),
             answer_seconds: Histogram::new([
                 0.02, 0.06, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 2.0, 4.0,
             ]),
@@ -117,6 +120,11 @@ impl Figures {
             "hotline_one_moments",
             "Callers told that it takes a moment, as they heard nothing",
             f.one_moments.clone(),
+        );
+        registry.register(
+            "hotline_barge_ins_undone",
+            "Prompts that went on, as what cut them off was no voice",
+            f.resumed.clone(),
         );
         let help = "Seconds from the caller's turn to the first frame of the answer";
         registry.register("hotline_answer_seconds", help, f.answer_seconds.clone());

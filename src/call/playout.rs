@@ -10,6 +10,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::line::FRAME;
 use crate::speech::{Prompt, fade_out};
 
+/// Samples that are said again after an interruption that was none: 400 ms.
+const BACK: usize = 20 * FRAME;
+
 /// Names one thing to be said within a call.
 pub(super) type Number = u64;
 
@@ -32,6 +35,8 @@ pub(super) struct Playout {
     next: Number,
     /// What goes before everything, as the caller waits, and how much of it has been played.
     aside: Option<(Arc<[i16]>, usize)>,
+    /// Whether it waits, in the middle of something, for what the caller says.
+    held: bool,
 }
 
 /// How the first of the queue is being played.
@@ -89,6 +94,24 @@ impl Playout {
         self.at = 0;
         self.flow = Flow::Waiting;
         self.aside = None;
+        self.held = false;
+    }
+
+    /// Falls silent, but forgets nothing.
+    pub(super) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// Goes on where it was held, or rather a little before.
+    pub(super) fn go_on(&mut self) {
+        if std::mem::take(&mut self.held) {
+            self.at = self.at.saturating_sub(BACK);
+        }
+    }
+
+    /// Tells whether it waits.
+    pub(super) fn is_held(&self) -> bool {
+        self.held
     }
 
     /// Plays samples at once, ahead of what is still being made. They do not count as something
@@ -124,6 +147,9 @@ impl Playout {
                 self.aside = None;
             }
             return Some(frame);
+        }
+        if self.held {
+            return None;
         }
         let mut filled = 0;
         while filled < FRAME {
@@ -233,6 +259,24 @@ mod tests {
         playout.aside(vec![1; FRAME].into());
         playout.hush();
         assert_eq!(playout.frame(), None);
+    }
+
+    #[test]
+    fn what_was_held_goes_on_a_little_before() {
+        let samples: Vec<i16> = (0..100 * FRAME).map(|at| (at / FRAME) as i16).collect();
+        let mut playout = Playout::default();
+        playout.push(Prompt::whole(samples.into()), true);
+        for _ in 0..50 {
+            playout.frame();
+        }
+        playout.hold();
+        assert_eq!(playout.frame(), None);
+        assert!(playout.is_busy() && playout.is_held());
+        playout.go_on();
+        assert_eq!(playout.frame(), Some([30; FRAME]));
+        playout.hold();
+        playout.hush();
+        assert!(!playout.is_busy() && !playout.is_held());
     }
 
     #[test]

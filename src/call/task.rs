@@ -151,7 +151,8 @@ impl Task {
             line_is_up: true,
             heard_at: Instant::now(),
             mute: 0,
-            talking: false,
+            speaking_over: false,
+            said_over: None,
             owes_said: false,
             open_orders: 0,
         };
@@ -222,8 +223,10 @@ struct Call {
     heard_at: Instant,
     /// Prompts in a row that could not be spoken.
     mute: u32,
-    /// Whether the last frame was speech of ours.
-    talking: bool,
+    /// Whether the caller speaks while something is said that they may not cut off.
+    speaking_over: bool,
+    /// What they said meanwhile, until it is over.
+    said_over: Option<Heard>,
     /// Whether the dialog waits to be told that all is said.
     owes_said: bool,
     /// Orders made and not yet answered.
@@ -304,11 +307,8 @@ impl Call {
         let was_busy = self.playout.is_busy();
         let aside = self.playout.is_aside();
         let frame = self.playout.frame();
-        if frame.is_some() != self.talking {
-            self.talking = frame.is_some();
-            if let Some(ear) = &self.ear {
-                ear.talking(self.talking);
-            }
+        if let Some(ear) = &self.ear {
+            ear.played(frame.as_ref());
         }
         if frame.is_some()
             && !aside
@@ -338,6 +338,7 @@ impl Call {
         if !self.playout.is_busy() && (was_busy || self.owes_said) {
             self.owes_said = false;
             self.tell(Event::Said).await;
+            self.said_over().await;
         }
         if !self.playout.is_busy() && !self.playout.is_aside() {
             self.proceed().await;
@@ -375,9 +376,11 @@ impl Call {
                 self.speaking = true;
                 if self.playout.is_busy() {
                     if !self.playout.is_interruptible() {
+                        self.speaking_over = true;
                         return;
                     }
-                    self.playout.hush();
+                    // Whether it was speech is known when its words are.
+                    self.playout.hold();
                     self.figures.barge_ins.inc();
                 } else {
                     self.playout.hush();
@@ -390,8 +393,13 @@ impl Call {
             }
             Some(EarEvent::TurnEnded) => {
                 self.speaking = false;
+                self.speaking_over = false;
                 self.answering = Some(Instant::now());
                 self.words_owed = self.answering;
+            }
+            Some(EarEvent::Heard(heard)) if self.playout.is_busy() => {
+                self.words_owed = None;
+                self.heard_over(heard).await;
             }
             Some(EarEvent::Heard(heard)) => {
                 self.words_owed = None;
@@ -410,6 +418,7 @@ impl Call {
 
     async fn go_by_keys(&mut self) {
         self.ear = None;
+        self.playout.go_on();
         self.speaking = false;
         self.words_owed = None;
         self.listen_again = Some(Instant::now() + LISTEN_AGAIN);
@@ -430,7 +439,6 @@ impl Call {
         let Some(ear) = opened else {
             return self.go_by_keys().await;
         };
-        ear.talking(self.talking);
         if let Some(listen) = &self.listening {
             ear.know(self.playbook.phrases());
             ear.listen(listen);
@@ -458,7 +466,6 @@ impl Call {
             && ears.are_able(languages)
             && let Ok(ear) = ears.open(self.call)
         {
-            ear.talking(self.talking);
             self.ear = Some(ear);
             self.listening = None;
             self.listen_again = None;
@@ -528,6 +535,39 @@ impl Call {
         self.playout.aside(samples);
     }
 
+    /// Takes what was said over something of ours: it goes on when that was nothing, and is over
+    /// when it may be cut off.
+    async fn heard_over(&mut self, heard: Heard) {
+        let is_meant = self.dialog.is_meant(&heard, self.now());
+        if !is_meant {
+            self.answering = None;
+            if self.playout.is_held() {
+                self.playout.go_on();
+                self.figures.resumed.inc();
+            }
+            self.tell(Event::Resumed).await;
+        } else if self.playout.is_interruptible() {
+            if self.playout.is_held() {
+                self.playout.hush();
+            }
+            self.tell(Event::Heard(heard)).await;
+        } else {
+            self.answering = None;
+            self.said_over = Some(heard);
+        }
+    }
+
+    /// Takes what was said while nobody might cut in.
+    async fn said_over(&mut self) {
+        if std::mem::take(&mut self.speaking_over) {
+            self.tell(Event::Speech).await;
+        }
+        if let Some(heard) = self.said_over.take() {
+            self.answering = Some(Instant::now());
+            self.tell(Event::Heard(heard)).await;
+        }
+    }
+
     /// From now on our own clock tells the time.
     fn line_is_down(&mut self, clock: &mut Clock) {
         self.line_is_up = false;
@@ -586,10 +626,16 @@ impl Call {
             }
             Result::Made(number, Ok(prompt)) => {
                 self.mute = 0;
+                if let Some((engine, place)) = prompt.stands_in() {
+                    self.note(Entry::StoodIn { engine, place });
+                }
                 self.playout.made(number, prompt);
             }
             Result::Made(number, Err(error)) => {
                 tracing::error!(call = %self.call, "a prompt could not be spoken: {error}");
+                self.note(Entry::Unsaid {
+                    reason: error.to_string(),
+                });
                 self.playout.made(number, Prompt::whole(Arc::from([])));
                 self.mute += 1;
                 // A bot that cannot speak is worse than none.
@@ -654,6 +700,11 @@ impl Call {
         let now = self.now();
         self.journal.write(now, Entry::Event(event.clone()));
         let commands = self.dialog.handle(event, now);
+        // Who is answered, or no longer listened to, has cut off what was being said.
+        let goes_on = |it: &Command| matches!(it, Command::Note(_) | Command::Enough);
+        if self.playout.is_held() && !commands.iter().all(goes_on) {
+            self.playout.hush();
+        }
         for command in commands {
             self.journal.write(now, Entry::Command(command.clone()));
             self.obey(command);
@@ -714,6 +765,7 @@ impl Call {
     fn listen(&mut self, listen: Listen) {
         // A question may come without words of its own: its silence begins at once.
         self.owes_said = true;
+        self.said_over = None;
         if let Some(ear) = &self.ear {
             ear.know(self.playbook.phrases());
             ear.listen(&listen);

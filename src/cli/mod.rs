@@ -10,8 +10,10 @@ mod demo;
 mod doctor;
 mod engines;
 mod listen;
+mod models;
 mod notice;
 mod open;
+mod say;
 mod score;
 mod serve;
 mod stop;
@@ -27,6 +29,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub use stop::Stop;
+
+use crate::speech::recognisers::sherpa;
 
 /// A voicebot and call-flow companion for the PBX you already run.
 ///
@@ -75,6 +79,8 @@ enum Verb {
     Chat(chat::Arguments),
     /// Check configuration, tenants and flows: all findings at once
     Check(check::Arguments),
+    /// Speak a text into a WAV file, as callers would hear it
+    Say(say::Arguments),
     /// Play the stories written beside the flows
     Test(test::Arguments),
     /// Reach every configured part: what is wrong, and what to do
@@ -83,6 +89,8 @@ enum Verb {
     Listen(listen::Arguments),
     /// Measure the recognisers on a folder of recordings with transcripts
     Score(score::Arguments),
+    /// Tell which models there are to recognise and speak with, and check those that lie here
+    Models(models::Arguments),
     /// List, add, cancel and trigger callbacks
     Callback(callback::Arguments),
     /// Switch emergency messages on and off
@@ -92,6 +100,9 @@ enum Verb {
 /// Parses the command line, runs the verb, and returns the exit code.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Ok(program) = this_program() {
+        sherpa::rehearse_with(program);
+    }
     let mut out = io::stdout();
     let result = run(arguments, &mut out).and_then(|code| {
         out.flush()?;
@@ -108,6 +119,17 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Returns this program, for running it once more. On Linux that works even when its file has been
+/// replaced since.
+fn this_program() -> io::Result<PathBuf> {
+    let running = PathBuf::from("/proc/self/exe");
+    if running.exists() {
+        Ok(running)
+    } else {
+        std::env::current_exe()
+    }
+}
+
 fn run(arguments: Arguments, out: &mut dyn Write) -> Result<u8, Stop> {
     let config = arguments.config.as_deref();
     match arguments.verb {
@@ -115,10 +137,12 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<u8, Stop> {
         Verb::Demo(demo) => demo.run(config, out),
         Verb::Chat(chat) => chat.run(config, out),
         Verb::Check(check) => check.run(config, out),
+        Verb::Say(say) => say.run(config, out),
         Verb::Test(test) => test.run(config, out),
         Verb::Doctor(doctor) => doctor.run(config, out),
         Verb::Listen(listen) => listen.run(config, out),
         Verb::Score(score) => score.run(config, out),
+        Verb::Models(models) => models.run(config, out),
         Verb::Callback(callback) => callback.run(config, out),
         Verb::Notice(notice) => notice.run(config, out),
     }

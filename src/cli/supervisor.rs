@@ -18,6 +18,7 @@ use crate::pbx::builtin::Builtin;
 use crate::send::{Letters, Outbox};
 use crate::service::{Filter, Ground, ServiceError, Services, Tenants};
 use crate::store::{Chance, Store, StoreError, SystemClock};
+use crate::web;
 use crate::words::TenantId;
 
 /// How long the service may take to answer.
@@ -35,7 +36,8 @@ pub(super) enum Supervisor {
 
 /// The running service.
 pub(super) struct Door {
-    agent: ureq::Agent,
+    runtime: Runtime,
+    client: reqwest::Client,
     address: SocketAddr,
     token: Token,
     by: String,
@@ -181,14 +183,13 @@ impl Door {
                 "run this as the service's user, with the service's configuration (--config)",
             )
         })?;
-        let agent = ureq::Agent::config_builder()
-            .timeout_global(Some(ANSWER))
-            .http_status_as_error(false)
-            .proxy(None)
-            .build()
-            .into();
+        let client = web::client()
+            .map_err(|error| Stop::failed(web::reason(error), "run `hotline doctor`"))?;
         Ok(Self {
-            agent,
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?,
+            client,
             address,
             token,
             by: by(),
@@ -201,22 +202,25 @@ impl Door {
             message: format!("{} does not answer as Hotline does: {error}", self.address),
             remedy: "see that the service runs, with `hotline doctor`".to_owned(),
         };
-        let request = axum::http::Request::builder()
-            .method(method)
-            .uri(format!("http://{}/api/v1/{place}", self.address))
+        let method =
+            reqwest::Method::from_bytes(method.as_bytes()).map_err(|error| unreachable(&error))?;
+        let url = format!("http://{}/api/v1/{place}", self.address);
+        let request = self
+            .client
+            .request(method, url)
             .header("Authorization", self.token.header())
             .header("X-Hotline-By", &self.by)
-            .body(body.map(Value::to_string).unwrap_or_default())
-            .map_err(|error| unreachable(&error))?;
-        let mut answer = self
-            .agent
-            .run(request)
-            .map_err(|error| unreachable(&error))?;
-        let status = answer.status();
-        let text = answer
-            .body_mut()
-            .read_to_string()
-            .map_err(|error| unreachable(&error))?;
+            .body(body.map(Value::to_string).unwrap_or_default());
+        let exchange = async {
+            let answer = request.send().await?;
+            let status = answer.status();
+            Ok((status, answer.text().await?))
+        };
+        let (status, text) = self
+            .runtime
+            .block_on(async { tokio::time::timeout(ANSWER, exchange).await })
+            .map_err(|_| unreachable(&format!("nothing came within {ANSWER:?}")))?
+            .map_err(|error| unreachable(&web::reason(error)))?;
         if status.is_success() {
             return serde_json::from_str(&text).map_err(|error| unreachable(&error));
         }

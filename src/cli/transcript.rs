@@ -38,6 +38,7 @@ fn of_event(event: &Event) -> Vec<String> {
         Event::Answered
         | Event::Facts(_)
         | Event::Speech
+        | Event::Resumed
         | Event::Partial(_)
         | Event::Heard(_)
         | Event::Key(_)

@@ -19,6 +19,9 @@ pub enum Event {
     Facts(Facts),
     /// The caller has begun to speak; what is being said to them has been cut off.
     Speech,
+    /// What was taken for the caller's speech was none, or said only that they listen: what was being
+    /// said to them goes on where it was cut off.
+    Resumed,
     /// The caller's words so far, while they are still speaking.
     Partial(Heard),
     /// The caller has finished a turn.

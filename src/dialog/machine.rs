@@ -1,6 +1,7 @@
 //! The dialog itself: runs a flow's program between events and says what is to be done.
 
 mod asking;
+mod language;
 mod moving;
 mod running;
 mod saying;
@@ -19,6 +20,8 @@ use super::program::{Otherwise, Program};
 use super::question::{Interpreted, Meaning, Question};
 use super::scope::{Caller, SlotValue};
 use crate::flow;
+use crate::understand::text::words;
+use crate::understand::{is_backchannel, is_hum};
 use crate::words::{DepartmentId, FlowName, Key, Language};
 
 /// Operations between two events; a checked flow needs far fewer, a runaway one is stopped.
@@ -40,6 +43,8 @@ pub struct Dialog {
     playbook: Arc<Playbook>,
     caller: Caller,
     language: Language,
+    /// Whether the language was known before the call.
+    language_given: bool,
     speech: bool,
     facts: Facts,
     slots: BTreeMap<String, SlotValue>,
@@ -85,6 +90,7 @@ impl Dialog {
         let first = flow.unwrap_or_else(|| playbook.shelf.tenant.flow.clone());
         Self {
             language: playbook.first_language(),
+            language_given: false,
             playbook,
             caller,
             speech: true,
@@ -113,6 +119,7 @@ impl Dialog {
     pub fn with_language(mut self, language: Language) -> Self {
         if self.playbook.shelf.tenant.languages.contains(&language) {
             self.language = language;
+            self.language_given = true;
         }
         self
     }
@@ -166,6 +173,7 @@ impl Dialog {
             Event::Answered => self.answered(now),
             Event::Facts(facts) => self.facts = facts,
             Event::Speech => self.speech_began(now),
+            Event::Resumed => self.resumed(),
             Event::Partial(heard) => self.heard_so_far(&heard, now),
             Event::Heard(heard) => self.heard(&heard, now),
             Event::Key(key) => self.key(key, now),
@@ -188,6 +196,7 @@ impl Dialog {
         };
         let flow = flow.clone();
         match self.enter(&flow) {
+            Ok(()) if self.asks_language() => self.ask_language(now),
             Ok(()) => self.run(now),
             Err(fault) => self.fault(fault),
         }
@@ -202,6 +211,37 @@ impl Dialog {
         }
     }
 
+    /// The silence after the question begins when all is said.
+    fn resumed(&mut self) {
+        if let Waiting::Question(question) = &mut self.waiting
+            && question.typed.is_empty()
+        {
+            question.speaking = false;
+            self.deadline = None;
+        }
+    }
+
+    /// Tells whether words said over a prompt are meant for us: neither nothing, nor a sign that
+    /// the caller listens, unless that answers the question.
+    pub fn is_meant(&self, heard: &Heard, now: Timestamp) -> bool {
+        let Waiting::Question(question) = &self.waiting else {
+            return true;
+        };
+        let said = heard.hypotheses.iter().map(|it| it.text.as_str());
+        let plain = said.filter(|text| words(text).iter().any(|word| !is_hum(word)));
+        let (mut any, mut plainly) = (false, false);
+        for text in plain {
+            any = true;
+            plainly |= !is_backchannel(text);
+        }
+        let answers = || {
+            question
+                .heard(heard, &self.playbook, self.language, now)
+                .is_some_and(|it| !matches!(it.meaning, Meaning::Nothing(_)))
+        };
+        plainly || (any && answers())
+    }
+
     fn heard_so_far(&mut self, heard: &Heard, now: Timestamp) {
         if let Waiting::Question(question) = &self.waiting
             && question.typed.is_empty()
@@ -212,6 +252,7 @@ impl Dialog {
     }
 
     fn heard(&mut self, heard: &Heard, now: Timestamp) {
+        let heard = &self.in_heard_languages(heard);
         let Waiting::Question(question) = &mut self.waiting else {
             return;
         };

@@ -608,6 +608,48 @@ impl Question {
         }
     }
 
+    /// Returns how an answer is said aloud in another language than the one it was given in.
+    pub(super) fn aloud(
+        &self,
+        answer: &Answered,
+        playbook: &Playbook,
+        language: Language,
+        now: Timestamp,
+    ) -> String {
+        let slot = |name: &str| {
+            let found = answer.slots.iter().find(|(slot, _)| slot == name);
+            found.and_then(|(_, value)| value.as_str())
+        };
+        let value = slot(&self.ask.into).unwrap_or_default();
+        let today = now.to_zoned(playbook.zone.clone()).date();
+        let aloud = match &self.ask.answer {
+            Answer::Intent(_) => Some(match slot("department") {
+                Some(id) => playbook.department_name(&id.into(), language),
+                None => intent_aloud(playbook, &value.into(), language),
+            }),
+            Answer::Department => Some(playbook.department_name(&value.into(), language)),
+            Answer::Choice(choices) => {
+                let choice = choices.get(value);
+                choice.and_then(|choice| choice.say.get(&language)).cloned()
+            }
+            Answer::Digits(_) => Some(speak::digits(value, language)),
+            Answer::Phone => {
+                let number = crate::words::PhoneNumber::parse(value).ok();
+                number.map(|number| speak::phone(&number, language))
+            }
+            Answer::Date => {
+                let date = value.parse().ok();
+                date.map(|date| speak::date(date, today, language))
+            }
+            Answer::Time => {
+                let time = value.parse().ok();
+                time.map(|time| speak::time(time, language))
+            }
+            Answer::YesNo | Answer::Text => None,
+        };
+        aloud.unwrap_or_else(|| answer.aloud.clone())
+    }
+
     fn single(&self, value: SlotValue, aloud: &str, confidence: f32) -> Answered {
         Answered {
             slots: vec![(self.ask.into.clone(), value)],

@@ -28,6 +28,8 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "fjordby/reception.yaml",
     "fjordby/tenant.yaml",
     "fjordby/tests/reception.yaml",
+    "graenseby/tenant.yaml",
+    "graenseby/tests/deutsch.yaml",
     "languages/da.yaml",
     "languages/de.yaml",
     "languages/en.yaml",

@@ -27,7 +27,7 @@ pub struct Phrases {
     /// Asks for a time by four keys.
     pub enter_time: Texts,
     /// What an agent hears before the caller, in the agents' language; `tenant`, `reason`,
-    /// `language` (the agents') and `spoken` (the caller's), as codes.
+    /// `language` (the agents') and `spoken` (the caller's), as codes, `spoken_name` in words.
     pub whisper: Texts,
     /// The caller said something that means nothing here.
     pub not_understood: Texts,
@@ -51,13 +51,15 @@ pub struct Phrases {
     pub or: Texts,
     /// Between the last two of a list of which all are meant.
     pub and: Texts,
+    /// Offers a language at the start of a call; `language_name`, `key`, `speech`. Said in each language.
+    pub choose_language: Texts,
     /// Last words where a flow ends without any.
     pub goodbye: Texts,
 }
 
 impl Phrases {
     /// Returns every phrase with its name and the variables its templates may use.
-    pub fn all(&self) -> [(&'static str, &Texts, &'static [&'static str]); 21] {
+    pub fn all(&self) -> [(&'static str, &Texts, &'static [&'static str]); 22] {
         [
             ("confirm_intent", &self.confirm_intent, &["name"]),
             ("which_of", &self.which_of, &["first", "second"]),
@@ -70,7 +72,7 @@ impl Phrases {
             (
                 "whisper",
                 &self.whisper,
-                &["tenant", "reason", "language", "spoken"],
+                &["tenant", "reason", "language", "spoken", "spoken_name"],
             ),
             ("not_understood", &self.not_understood, &[]),
             ("not_heard", &self.not_heard, &[]),
@@ -83,6 +85,11 @@ impl Phrases {
             ("operator", &self.operator, &[]),
             ("or", &self.or, &[]),
             ("and", &self.and, &[]),
+            (
+                "choose_language",
+                &self.choose_language,
+                &["language_name", "key", "speech"],
+            ),
             ("goodbye", &self.goodbye, &[]),
         ]
     }

@@ -23,6 +23,10 @@ pub struct Tenant {
     pub numbers: Vec<String>,
     /// Languages spoken, the first one first.
     pub languages: Vec<Language>,
+    /// How the language of a call is found: `detected` from what the caller says, `asked` at the
+    /// start, or `fixed` to the first one until the caller asks for another.
+    #[serde(default)]
+    pub language_choice: LanguageChoice,
     /// IANA time zone.
     #[serde(default = "copenhagen")]
     pub time_zone: String,
@@ -67,6 +71,19 @@ impl Tenant {
     pub fn first_language(&self) -> Language {
         self.languages.first().copied().unwrap_or(Language::DA)
     }
+}
+
+/// How the language of a call is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LanguageChoice {
+    /// By what the caller says, from the first words on.
+    #[default]
+    Detected,
+    /// The caller is asked at the start, and may change it by words of another language later.
+    Asked,
+    /// It is the first of the tenant's languages until the caller asks for another by name.
+    Fixed,
 }
 
 /// A function that a tenant can switch on.

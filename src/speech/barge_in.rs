@@ -27,10 +27,10 @@ const MOST: usize = 30;
 const VOWELS: usize = 3;
 
 /// Voiced frames that make speech when their spectrum moves, as that of a hum does not.
-const VOICED: usize = 5;
+const VOICED: usize = 4;
 
 /// How far the spectrum moves between two sounds of speech, in dB per band.
-const MOVES: f32 = 5.0;
+const MOVES: f32 = 4.5;
 
 /// From this periodicity on a frame has a pitch.
 const PITCH: f32 = 0.6;
@@ -74,7 +74,7 @@ impl Heard {
     fn is_vowel(&self) -> bool {
         let spectrum = &self.spectrum;
         self.is_voiced()
-            && (spectrum.low() < -4.0 || spectrum.high() > -12.0)
+            && (spectrum.low() < -2.5 || spectrum.high() > -12.0)
             && spectrum.high() < -2.0
             && !spectrum.is_tone()
     }
@@ -94,6 +94,8 @@ pub(super) struct BargeIn {
     /// The newest frames of the sound that is going on; None is a quiet one.
     sound: VecDeque<Option<Heard>>,
     quiet: u32,
+    /// Whether the sound that is going on is speech.
+    spoken: bool,
 }
 
 impl BargeIn {
@@ -103,6 +105,7 @@ impl BargeIn {
             echo: Echo::new(),
             sound: VecDeque::with_capacity(MOST),
             quiet: 0,
+            spoken: false,
         }
     }
 
@@ -128,6 +131,8 @@ impl BargeIn {
             self.quiet += 1;
             if self.quiet >= GAP {
                 self.sound.clear();
+                self.echo.rest();
+                self.spoken = false;
             } else if !self.sound.is_empty() {
                 self.remember(None);
             }
@@ -139,7 +144,8 @@ impl BargeIn {
         self.quiet = 0;
         let spectrum = Spectrum::of(&self.samples);
         self.remember(Some(Heard { level, spectrum }));
-        if self.is_speech() {
+        self.spoken |= self.is_speech();
+        if self.spoken {
             Sound::Speech
         } else {
             Sound::Unclear

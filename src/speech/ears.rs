@@ -1,10 +1,15 @@
 //! The ears of the house: [`Ears`] for all calls together, one [`Ear`] for each.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, oneshot};
 
@@ -13,7 +18,7 @@ use super::figures::Figures;
 use super::line::{Line, Order};
 use super::listener::Recognisers;
 use super::worker::{Job, Worker};
-use super::{Config, Degraded, RATE, Recogniser, SpeechError, recognisers, turn};
+use super::{Config, Degraded, FRAME, RATE, Recogniser, SpeechError, recognisers, turn};
 use crate::dialog::{Heard, Listen, Phrases};
 use crate::words::{CallId, Language};
 
@@ -70,7 +75,7 @@ pub struct Load {
 /// Listens to all calls.
 pub struct Ears {
     recognisers: Arc<Recognisers>,
-    threads: Mutex<Threads>,
+    threads: Arc<Mutex<Threads>>,
     turn: turn::Settings,
     figures: Figures,
     faults: Vec<SpeechError>,
@@ -150,10 +155,10 @@ impl Ears {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             recognisers,
-            threads: Mutex::new(Threads {
+            threads: Arc::new(Mutex::new(Threads {
                 workers,
                 lost: Vec::new(),
-            }),
+            })),
             turn: config.turn.clone(),
             figures,
             faults: Vec::new(),
@@ -193,6 +198,12 @@ impl Ears {
     /// Shows how the recognisers do in a registry.
     pub fn register(&self, registry: &mut Registry) {
         self.figures.register(registry);
+        registry.register_collector(Box::new(Reading {
+            open: Arc::clone(&self.open),
+            dropped: Arc::clone(&self.dropped),
+            threads: Arc::clone(&self.threads),
+            max: self.max,
+        }));
     }
 
     /// Returns the thread with the least to do. One that does not come back from its engine is
@@ -293,6 +304,64 @@ impl Drop for Ears {
     }
 }
 
+/// Reads how busy the ears are when it is asked.
+struct Reading {
+    open: Arc<AtomicUsize>,
+    dropped: Arc<AtomicU64>,
+    threads: Arc<Mutex<Threads>>,
+    max: usize,
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reading")
+    }
+}
+
+impl Collector for Reading {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let (lines, recordings) = {
+            let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+            let workers = threads.workers.iter();
+            workers.fold((0, 0), |(lines, recordings), worker| {
+                let jobs = worker.jobs.load(Ordering::Relaxed);
+                (lines + worker.waiting(), recordings + jobs)
+            })
+        };
+        let open = self.open.load(Ordering::Relaxed);
+        for (name, help, value) in [
+            ("hotline_ears_open", "Calls that are listened to", open),
+            (
+                "hotline_ears_most",
+                "The most calls that can be listened to",
+                self.max,
+            ),
+            (
+                "hotline_ears_calls_waiting",
+                "Calls whose audio waits for a listening thread",
+                lines,
+            ),
+            (
+                "hotline_ears_recordings_waiting",
+                "Recordings that are or wait to be written down",
+                recordings,
+            ),
+        ] {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+        }
+        let dropped = ConstCounter::new(self.dropped.load(Ordering::Relaxed));
+        let help = "Frames not listened to, as a thread did not keep up";
+        let kind = dropped.metric_type();
+        dropped.encode(encoder.encode_descriptor(
+            "hotline_ears_frames_dropped",
+            help,
+            None,
+            kind,
+        )?)
+    }
+}
+
 /// The threads that listen.
 struct Threads {
     workers: Vec<Arc<Worker>>,
@@ -354,6 +423,12 @@ impl Ear {
     /// Takes the caller's audio, 8 kHz, in pieces of any length; 20 ms each is best.
     pub fn push(&self, samples: &[i16]) {
         self.line.push(samples);
+    }
+
+    /// Tells what is being played to the caller, every 20 ms, None for silence: what comes back of it
+    /// must not count as the caller's speech.
+    pub fn played(&self, frame: Option<&[i16; FRAME]>) {
+        self.line.played(frame.copied());
     }
 
     /// Tells whether Hotline itself is talking, whose echo must not count as the caller's speech.

@@ -19,6 +19,9 @@ const MOST_FRAMES: usize = 50;
 /// The most orders that wait. A newer question replaces an older one, so the oldest may go.
 const MOST_ORDERS: usize = 64;
 
+/// Frames of silence after which nothing that was played can come back: two seconds.
+const MOST_SILENCE: u32 = 100;
+
 /// How long frame after frame may be dropped before the worker counts as lost. It is counted by the
 /// clock: after a stalled network a second of audio may come at once.
 const LOST_AFTER: Duration = Duration::from_secs(1);
@@ -47,6 +50,9 @@ pub(super) struct Waiting {
     first: u64,
     frames: VecDeque<Samples>,
     orders: VecDeque<(u64, Order)>,
+    /// What was played to the caller, each with the number of the frame it precedes; None for
+    /// silence.
+    played: VecDeque<(u64, Option<Samples>)>,
 }
 
 /// One thing to do next.
@@ -59,6 +65,8 @@ pub(super) enum Next {
     Order(Order),
     /// A frame.
     Frame(Samples),
+    /// What was played to the caller meanwhile; None for silence.
+    Played(Option<Samples>),
 }
 
 impl Waiting {
@@ -68,6 +76,14 @@ impl Waiting {
             && (*before <= self.first || self.frames.is_empty())
         {
             return self.orders.pop_front().map(|(_, order)| Next::Order(order));
+        }
+        if let Some((before, _)) = self.played.front()
+            && (*before <= self.first || self.frames.is_empty())
+        {
+            return self
+                .played
+                .pop_front()
+                .map(|(_, frame)| Next::Played(frame));
         }
         let frame = self.frames.pop_front()?;
         self.first += 1;
@@ -80,6 +96,8 @@ struct Inbox {
     waiting: Waiting,
     /// Samples of a frame that is not complete yet.
     rest: Vec<i16>,
+    /// Frames of silence that were played in a row.
+    silent: u32,
     /// Since when every frame has pushed out another.
     dropping_since: Option<Instant>,
 }
@@ -192,6 +210,26 @@ impl Line {
     /// Tells, once, whether that is wanted.
     pub(super) fn take_ring(&self) -> bool {
         self.rung.swap(false, Ordering::AcqRel)
+    }
+
+    /// Notes what is being played to the caller. It wakes nobody: it matters with the caller's next
+    /// frame only.
+    pub(super) fn played(&self, frame: Option<Samples>) {
+        self.talking.store(frame.is_some(), Ordering::Relaxed);
+        let mut inbox = self.inbox();
+        inbox.silent = match frame {
+            Some(_) => 0,
+            None => inbox.silent.saturating_add(1),
+        };
+        if inbox.silent > MOST_SILENCE {
+            return;
+        }
+        let waiting = &mut inbox.waiting;
+        if waiting.played.len() == MOST_FRAMES {
+            waiting.played.pop_front();
+        }
+        let before = waiting.first + waiting.frames.len() as u64;
+        waiting.played.push_back((before, frame));
     }
 
     pub(super) fn close(self: &Arc<Self>) {

@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use webrtc_vad::{SampleRate, Vad, VadMode};
-
+use super::barge_in::{BargeIn, Sound};
 use super::chain::Chain;
+use super::detector::Detector;
 use super::line::{Line, Next, Order, Samples};
 use super::turn::{self, Change, FRAME_TIME, Turn, Words};
 use super::{
     Asked, Bell, EarEvent, FRAME, Recogniser, Recognition, SpeechError, Told, Transcript, decibels,
 };
 use crate::dialog::{Expect, Heard, Hypothesis, Listen, Phrases};
+use crate::understand::is_hum;
+use crate::understand::text::words;
 use crate::words::Language;
 
 /// The engines, by language.
@@ -34,6 +36,9 @@ const PARTIAL_EVERY: u32 = 6;
 
 /// The most events that wait for a call that does not take them.
 const MOST_EVENTS: usize = 32;
+
+/// How certain words have to be that alone tell speech from music.
+const PLAIN: f32 = 0.5;
 
 /// How long no audio may come before its absence counts as silence.
 const GAP: Duration = Duration::from_millis(300);
@@ -64,13 +69,26 @@ struct Question {
     fed: bool,
     frames: u32,
     last: Heard,
+    /// The turns that are over whose words have not come yet.
+    turns: VecDeque<Turned>,
+}
+
+/// A turn that is over.
+#[derive(Clone, Copy)]
+struct Turned {
+    /// Whether nobody was told that it had begun.
+    hidden: bool,
+    /// Whether it sounded like speech.
+    sounded: bool,
+    /// Whether it began over our own words.
+    over_words: bool,
 }
 
 /// Listens to one call.
 pub(super) struct Listener {
     line: Arc<Line>,
     recognisers: Arc<Recognisers>,
-    vad: Vad,
+    detector: Detector,
     turn: Turn,
     vocabulary: Arc<Phrases>,
     task: Task,
@@ -84,6 +102,16 @@ pub(super) struct Listener {
     filled_to: Instant,
     /// The time of what is being done.
     now: Instant,
+    barge_in: BargeIn,
+    /// Whether the turn in progress began over our own words and may be no speech: nobody has been
+    /// told of it.
+    hidden: bool,
+    /// Whether the turn in progress began over our own words.
+    over_words: bool,
+    /// Whether the turn in progress sounded like speech.
+    sounded: bool,
+    /// Whether what sounded like speech was none the last time: then words must be made out first.
+    wary: bool,
 }
 
 impl Listener {
@@ -93,7 +121,7 @@ impl Listener {
         Self {
             line,
             recognisers,
-            vad: Vad::new_with_rate_and_mode(SampleRate::Rate8kHz, VadMode::Aggressive),
+            detector: Detector::new(turn.detector()),
             turn,
             vocabulary: Arc::default(),
             task: Task::Deaf,
@@ -103,6 +131,11 @@ impl Listener {
             heard_from: now,
             filled_to: now,
             now,
+            barge_in: BargeIn::new(),
+            hidden: false,
+            over_words: false,
+            sounded: false,
+            wary: false,
         }
     }
 
@@ -118,13 +151,9 @@ impl Listener {
             Next::Frame(samples) => {
                 self.heard_from = now;
                 self.filled_to = now;
-                let frame = turn::Frame {
-                    voiced: self.vad.is_voice_segment(&samples).unwrap_or(false),
-                    level: decibels(&samples),
-                    talking: self.line.is_talking(),
-                };
-                self.frame(samples, frame);
+                self.listen_in(samples);
             }
+            Next::Played(frame) => self.barge_in.played(frame.as_ref()),
         }
     }
 
@@ -146,12 +175,62 @@ impl Listener {
         }
     }
 
+    /// Takes the caller's next 20 ms; what is only our echo is no sound of theirs.
+    fn listen_in(&mut self, samples: Samples) {
+        let level = decibels(&samples);
+        let voiced = self.detector.is_voice(&samples);
+        let talking = self.line.is_talking();
+        let judges = talking || self.hidden || self.barge_in.may_echo();
+        let gate = if judges {
+            self.turn.gate()
+        } else {
+            f32::INFINITY
+        };
+        let sound = self.barge_in.frame(&samples, level, gate);
+        if sound == Sound::Echo {
+            let frame = turn::Frame {
+                voiced: false,
+                level: self.turn.floor(),
+                talking,
+            };
+            self.frame([0; FRAME], frame);
+        } else {
+            let frame = turn::Frame {
+                voiced,
+                level,
+                talking,
+            };
+            self.frame(samples, frame);
+        }
+        self.sounded |= sound == Sound::Speech;
+        // After our words, silence would be counted against a caller who has begun.
+        let nothing_comes_back = !talking && !self.barge_in.may_echo();
+        if nothing_comes_back || (sound == Sound::Speech && !self.wary) {
+            self.reveal();
+        }
+    }
+
+    /// Tells of the turn in progress, where nobody has been told.
+    fn reveal(&mut self) {
+        if self.hidden && self.turn.is_speaking() {
+            self.hidden = false;
+            if !matches!(self.task, Task::Deaf) {
+                self.send(EarEvent::SpeechStarted);
+            }
+        }
+    }
+
     fn frame(&mut self, samples: Samples, frame: turn::Frame) {
         let speaking = self.turn.is_speaking();
         let change = self.turn.frame(frame);
         self.keep(samples, speaking);
         match change {
-            Some(Change::SpeechStarted) => self.speech_started(),
+            Some(Change::SpeechStarted) => {
+                self.over_words = frame.talking;
+                self.hidden = frame.talking;
+                self.sounded = false;
+                self.speech_started();
+            }
             None if speaking => self.hear(&samples),
             None => {}
             Some(Change::Paused) => {
@@ -199,6 +278,7 @@ impl Listener {
                     fed: false,
                     frames: 0,
                     last: Heard::default(),
+                    turns: VecDeque::new(),
                 });
             }
             Err(reason) => {
@@ -207,7 +287,7 @@ impl Listener {
             }
         }
         if self.turn.is_speaking() {
-            if !listened {
+            if !listened && !self.hidden {
                 self.send(EarEvent::SpeechStarted);
             }
             self.catch_up();
@@ -251,13 +331,11 @@ impl Listener {
     }
 
     fn speech_started(&mut self) {
-        match &self.task {
-            Task::Deaf => {}
-            Task::Listen(_) => {
-                self.send(EarEvent::SpeechStarted);
-                self.catch_up();
-            }
-            Task::Watch { .. } => self.send(EarEvent::SpeechStarted),
+        if !self.hidden && !matches!(self.task, Task::Deaf) {
+            self.send(EarEvent::SpeechStarted);
+        }
+        if matches!(self.task, Task::Listen(_)) {
+            self.catch_up();
         }
     }
 
@@ -401,11 +479,22 @@ impl Listener {
                 language: hypothesis.language,
                 likeliest: likeliest == Some(&hypothesis.language),
             }));
-        self.send(EarEvent::Partial(heard));
+        // Recognisers make words of coughs too: alone, words so far prove nothing.
+        if self.sounded && says(&heard) > 0 {
+            self.reveal();
+        }
+        if !self.hidden {
+            self.send(EarEvent::Partial(heard));
+        }
     }
 
     fn turn_ended(&mut self) {
         self.kept.clear();
+        let turned = Turned {
+            hidden: std::mem::take(&mut self.hidden),
+            sounded: self.sounded,
+            over_words: self.over_words,
+        };
         let Task::Listen(question) = &mut self.task else {
             return;
         };
@@ -413,7 +502,10 @@ impl Listener {
             return;
         }
         question.last = Heard::default();
-        self.send(EarEvent::TurnEnded);
+        question.turns.push_back(turned);
+        if !turned.hidden {
+            self.send(EarEvent::TurnEnded);
+        }
         let Task::Listen(question) = &mut self.task else {
             return;
         };
@@ -452,7 +544,27 @@ impl Listener {
         }
         // The sort is stable: of two equally certain languages the likelier one stays first.
         hypotheses.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
-        self.send(EarEvent::Heard(Heard { hypotheses }));
+        let turned = question.turns.pop_front();
+        let sure = hypotheses.first().is_some_and(|it| it.confidence >= PLAIN);
+        let heard = Heard { hypotheses };
+        let words = says(&heard);
+        match turned {
+            // A cough: nobody was told that it began. Recognisers make words of coughs too.
+            Some(Turned {
+                hidden: true,
+                sounded,
+                ..
+            }) if !sounded || words == 0 || !sure => return true,
+            Some(Turned { hidden: true, .. }) => {
+                self.send(EarEvent::SpeechStarted);
+                self.send(EarEvent::TurnEnded);
+            }
+            Some(Turned { over_words, .. }) => {
+                self.wary = (self.wary || over_words) && words == 0;
+            }
+            None => {}
+        }
+        self.send(EarEvent::Heard(heard));
         true
     }
 
@@ -502,6 +614,15 @@ impl Listener {
     }
 }
 
+/// Counts the words that say something: neither hums nor what was not understood.
+fn says(heard: &Heard) -> usize {
+    let count = |it: &Hypothesis| {
+        let words = words(&it.text);
+        words.iter().filter(|word| !is_hum(word)).count()
+    };
+    heard.hypotheses.iter().map(count).max().unwrap_or(0)
+}
+
 /// Does something with each recognition and drops those that fail at it; returns the last fault.
 fn drop_failed(
     question: &mut Question,
@@ -513,3 +634,6 @@ fn drop_failed(
         .retain_mut(|listening| does(listening).map_err(|error| fault = Some(error)).is_ok());
     fault
 }
+
+#[cfg(test)]
+mod tests;

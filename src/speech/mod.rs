@@ -10,6 +10,7 @@ mod barge_in;
 pub mod breaker;
 mod chain;
 mod config;
+mod detector;
 mod ears;
 pub mod espeak;
 mod fault;
@@ -42,7 +43,7 @@ pub use fault::SpeechError;
 pub use level::{decibels, tone};
 pub use limits::Limits;
 pub(crate) use prompts::fade_out;
-pub use prompts::{Figures, MadeAhead, Prompt, Source, Trial, Voice};
+pub use prompts::{Damaged, Figures, Lacking, MadeAhead, Prompt, Source, Survey, Trial, Voice};
 pub use recognisers::{RemoteFault, vosk};
 
 use crate::dialog::Expect;

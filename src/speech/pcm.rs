@@ -72,7 +72,7 @@ enum Part {
     /// A WAV's header is still coming.
     Head,
     /// Samples are coming.
-    Samples(Samples),
+    Samples(Box<Samples>),
 }
 
 struct Samples {
@@ -98,6 +98,9 @@ impl Reader {
     /// # Errors
     /// When there is no way from that rate to 8 kHz.
     pub(super) fn bare(rate: u32) -> Result<Self, String> {
+        if !RATES.contains(&rate) {
+            return Err(format!("{rate} Hz is not between 4000 and 192000 Hz"));
+        }
         let format = Format {
             encoding: Encoding::Signed16,
             channels: 1,
@@ -105,7 +108,7 @@ impl Reader {
         };
         Ok(Self {
             waiting: Vec::new(),
-            part: Part::Samples(Samples::new(format, None)?),
+            part: Part::Samples(Box::new(Samples::new(format, None)?)),
         })
     }
 
@@ -124,7 +127,7 @@ impl Reader {
             };
             self.waiting.drain(..start);
             let promised = (length != 0 && length < UNKNOWN).then_some(u64::from(length));
-            self.part = Part::Samples(Samples::new(format, promised)?);
+            self.part = Part::Samples(Box::new(Samples::new(format, promised)?));
         }
         match &mut self.part {
             Part::Head => Ok(Vec::new()),
@@ -268,21 +271,25 @@ fn described(fields: &[u8]) -> Result<Format, String> {
 }
 
 /// Shows how something that is no WAV begins, so that a page of HTML is recognised.
-pub(super) fn beginning(bytes: &[u8]) -> String {
+fn beginning(bytes: &[u8]) -> String {
     if bytes.starts_with(b"ID3") || matches!(bytes, [0xff, 0xe2..=0xff, ..]) {
         return "MP3".to_owned();
     }
     if bytes.starts_with(b"OggS") {
         return "Ogg".to_owned();
     }
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
+    format!("it begins with {:?}", few_words(bytes))
+}
+
+/// Returns the first words of what should have been audio or tells why there is none.
+pub(super) fn few_words(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(300)]);
     let printable: String = text
         .chars()
         .map(|letter| if letter.is_control() { ' ' } else { letter })
         .collect();
     let words = printable.split_whitespace().collect::<Vec<_>>().join(" ");
-    let few: String = words.chars().take(60).collect();
-    format!("it begins with {few:?}")
+    words.chars().take(80).collect()
 }
 
 /// Brings a stream of any rate to 8 kHz without a delay at its beginning or a loss at its end.

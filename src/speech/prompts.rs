@@ -8,6 +8,7 @@ mod figures;
 mod growing;
 mod making;
 mod shelf;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use tokio::sync::Semaphore;
 pub use figures::Figures;
 pub(crate) use growing::fade_out;
 pub use growing::{Prompt, Source};
+pub use survey::{Damaged, Lacking, Survey};
 
 use growing::Making;
 use making::Choice;
@@ -31,6 +33,7 @@ use shelf::Shelf;
 use super::script::{Script, written_words};
 use super::synthesisers::{self, Ready};
 use super::{Config, SpeechError, wav};
+use crate::dialog::spoken;
 use crate::words::Language;
 
 /// The longest name of a recording that is made of its text, in characters.
@@ -87,14 +90,20 @@ impl Voice {
     /// Makes the voices that the configuration describes. Those that cannot be used are left out
     /// ([`Voice::faults`]); without any, recordings are played only.
     pub fn new(config: &Config) -> Self {
-        let (ready, faults) = synthesisers::open(config);
+        Self::with(config, |_, _, _| true)
+    }
+
+    /// Makes those of the configured voices that are wanted, by language, place in the language's
+    /// list, and engine.
+    pub fn with(config: &Config, wanted: impl Fn(Language, usize, &str) -> bool) -> Self {
+        let (ready, faults) = synthesisers::open(config, wanted);
         Self::build(ready, faults, config)
     }
 
     fn build(ready: Vec<Ready>, faults: Vec<SpeechError>, config: &Config) -> Self {
         let mut choices: BTreeMap<Language, Vec<Choice>> = BTreeMap::new();
         for ready in ready {
-            let choice = Choice::new(ready, Default::default());
+            let choice = Choice::new(ready, config.limits.breaker.clone());
             choices.entry(choice.language()).or_default().push(choice);
         }
         let shared = Shared {
@@ -342,11 +351,6 @@ impl Shared {
         let _seat = self.blocking.acquire().await;
         tokio::task::spawn_blocking(work).await.ok()
     }
-}
-
-/// Writes out what engines would each read in their own way.
-fn spoken(text: &str, _language: Language) -> String {
-    text.to_owned()
 }
 
 /// Reads the first recording there is; a damaged one is passed over, loudly.

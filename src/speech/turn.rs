@@ -40,10 +40,23 @@ const STEADY: usize = 25;
 /// The most by which the level of a steady sound varies over that time, in dB.
 const STEADY_RANGE: f32 = 5.0;
 
+/// What tells a voice from other sounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Detection {
+    /// WebRTC's voice activity detector: made for telephones, and costs next to nothing.
+    #[default]
+    Webrtc,
+    /// A small neural network, for noisy lines.
+    Neural,
+}
+
 /// When turns begin and end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    /// What tells a voice from other sounds.
+    pub detector: Detection,
     /// The pause that ends a turn, per kind of answer.
     pub pauses: Pauses,
     /// The longest turn when a word or a sentence is expected.
@@ -67,6 +80,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            detector: Detection::default(),
             pauses: Pauses::default(),
             longest: Duration::from_secs(15),
             longest_text: Duration::from_secs(60),
@@ -234,9 +248,25 @@ impl Turn {
         self.answered = false;
     }
 
+    /// Returns what is to tell the caller's voice from other sounds.
+    pub fn detector(&self) -> Detection {
+        self.settings.detector
+    }
+
     /// Tells whether the caller is in a turn.
     pub fn is_speaking(&self) -> bool {
         self.spoken.is_some()
+    }
+
+    /// Returns the level of the noise on the line, in dBFS.
+    pub fn floor(&self) -> f32 {
+        self.floor
+    }
+
+    /// Returns the level in dBFS that speech has to be above while Hotline is talking.
+    pub fn gate(&self) -> f32 {
+        let settings = &self.settings;
+        (self.floor + settings.margin_while_talking).max(settings.quietest_while_talking)
     }
 
     /// Returns how long nothing has been said, in a turn or outside.
@@ -292,19 +322,18 @@ impl Turn {
             _ => self.quiet.saturating_add(1),
         };
         match self.spoken {
-            None => self.may_start(speech, frame.talking),
+            None => self.may_start(speech),
             Some(frames) => self.may_end(frames + 1),
         }
     }
 
-    fn may_start(&mut self, speech: bool, talking: bool) -> Option<Change> {
+    fn may_start(&mut self, speech: bool) -> Option<Change> {
         if self.must_settle || self.age <= FIRST {
             self.must_settle &= self.quiet < SETTLE;
             return None;
         }
         self.recent = (self.recent << 1 | u32::from(speech)) & ((1 << WINDOW) - 1);
-        let needed = if talking { WINDOW - 1 } else { WINDOW - 2 };
-        if !speech || self.recent.count_ones() < needed {
+        if !speech || self.recent.count_ones() < WINDOW - 2 {
             return None;
         }
         self.recent = 0;

@@ -1,6 +1,7 @@
 //! How words end: whole, in the middle of a wish, or in a hesitation. Whoever stops in the middle
 //! is thinking and is given more time.
 
+use super::text::words;
 use crate::language::{Phrases, folded, tongue};
 use crate::words::Language;
 
@@ -35,6 +36,29 @@ pub fn ending(text: &str, language: Language) -> Ending {
     } else {
         Ending::Whole
     }
+}
+
+/// Sounds that are no words in any language.
+const HUMS: [&str; 14] = [
+    "m", "mm", "mmm", "mhm", "hm", "hmm", "hmhm", "øh", "øhm", "æh", "uh", "um", "uhm", "ah",
+];
+
+/// What listeners say to show that they listen.
+const BACKCHANNELS: [&str; 16] = [
+    "ja", "jo", "jaja", "nå", "okay", "ok", "javel", "fint", "yes", "yeah", "yep", "right", "sure",
+    "alright", "oh", "aha",
+];
+
+/// Tells whether a word is a mere hum.
+pub fn is_hum(word: &str) -> bool {
+    HUMS.contains(&word)
+}
+
+/// Tells whether words only show that their speaker listens; they may be an answer all the same.
+pub fn is_backchannel(text: &str) -> bool {
+    let said = words(text);
+    said.iter()
+        .all(|word| is_hum(word) || BACKCHANNELS.contains(&word.as_str()))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ mod vocabulary;
 #[cfg(test)]
 mod tests;
 
-pub use ending::{Ending, ending};
+pub use ending::{Ending, ending, is_backchannel, is_hum};
 pub use intent::{ACT, CONFIRM, Intent, MARGIN, Match, PRECEDENCE_SHARE, Understanding, Verdict};
 pub use language::{choose, language_of};
 pub use text::words;

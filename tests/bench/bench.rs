@@ -10,6 +10,7 @@
     reason = "a table is what it is for"
 )]
 
+mod bargein;
 mod call;
 mod ears;
 mod echo;
@@ -17,6 +18,7 @@ mod flows;
 mod manager;
 mod memory;
 mod processor;
+mod remote;
 mod report;
 mod start;
 mod tenant;
@@ -100,15 +102,25 @@ async fn measure(wanted: &[String]) -> Result<bool> {
         report.take(&["call.memory"], memory::measure().await);
     }
     if wants("turn") {
-        let names = [
-            "turn.speech_to_audio_p50",
-            "turn.speech_to_audio_p95",
-            "turn.key_to_audio_p95",
-        ];
+        let names = ["turn.yesno_p50", "turn.yesno_p95"];
+        report.take(&names, turn::measure_short().await);
+        let names = ["turn.open_p95", "turn.key_to_audio_p95"];
         report.take(&names, turn::measure().await);
     }
+    if wants("bargein") {
+        let names = ["bargein.stop_p95"];
+        report.take(&names, bargein::stops().await);
+        let names = ["bargein.false_stops"];
+        report.take(&names, bargein::false_stops().await);
+    }
+    if wants("remote") {
+        report.take(&["turn.remote_overhead_p95"], remote::measure().await);
+    }
     if wants("asr") {
-        report.take(&["asr.streams_per_core"], ears::measure().await);
+        report.take(
+            &["asr.throughput", "asr.streams_per_core"],
+            ears::measure().await,
+        );
     }
     if wants("flow") {
         report.take(&["flow.check_per_s"], flows::measure());

@@ -53,6 +53,7 @@ macro_rules! with_a_contact_centre {
             reach::the_agent_alone_hears_the_whisper_before_the_caller_is_connected
             reach::a_caller_in_a_queue_can_be_sent_back_to_the_bot_and_on_to_another_queue
             talk::a_wideband_call_is_recognised
+            talk::a_caller_hears_the_next_voice_when_the_first_one_hangs
             talk::fifty_calls_at_once_are_all_served_and_their_frames_leave_on_time
             promise::a_caller_who_hangs_up_while_recording_has_left_a_message_all_the_same
             promise::a_phone_that_sends_nothing_any_more_does_not_hold_up_the_message

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use street::pbx::Switch;
 use street::phone::{Call, Codec, Phone};
+use street::voices::{Manner, Protocol, VoiceServer};
 use street::{Pbx, caller, tone};
 
 use crate::house::{OPEN, SOON, open, open_alone, open_with};
@@ -124,4 +126,34 @@ pub(crate) async fn fifty_calls_at_once_are_all_served_and_their_frames_leave_on
             .line(0, |line| line["ended"]["outcome"] == "caller_left")
             .await;
     }
+}
+
+pub(crate) async fn a_caller_hears_the_next_voice_when_the_first_one_hangs(switch: Switch) {
+    let first = VoiceServer::with_tone(Protocol::Piper, 440.0).unwrap();
+    let second = VoiceServer::with_tone(Protocol::Coqui, 700.0).unwrap();
+    first.manner(Manner::HangsBeforeHead);
+    let cache = tempfile::tempdir().unwrap();
+    let voices = json!([
+        { "engine": "piper", "url": first.url(), "first_audio": "500ms" },
+        { "engine": "coqui", "url": second.url() },
+    ]);
+    let house = open_with(switch, |site, mut settings| {
+        settings.more = json!({
+            "speech": { "voices": { "da": voices, "en": voices }, "cache": cache.path() },
+        });
+        (site, settings)
+    })
+    .await;
+    let phone = Phone::new("20304050").unwrap();
+    let call = phone.call(house.pbx.sip(), OPEN).await.unwrap();
+    let answered = Instant::now();
+    let heard = call.hear_tone(700.0, SOON).await.unwrap();
+    let after = heard.saturating_duration_since(answered);
+    assert!(after < Duration::from_secs(3), "heard only after {after:?}");
+    assert!(!call.heard().has_tone(440.0));
+    house
+        .line(0, |line| line["stood_in"]["engine"] == "coqui")
+        .await;
+    let failed = house.hotline.figure("hotline_prompts_failed_total").await;
+    assert!(failed.unwrap().is_some_and(|it| it >= 1.0));
 }

@@ -16,6 +16,7 @@ use crate::pbx::LinkState;
 use crate::send::{Letters, NotCarried, Outbox, Smtp};
 use crate::speech::{Ears, SpeechError, Voice};
 use crate::store::{Chance, Store, StoreError, SystemClock};
+use crate::web;
 use crate::words::QueueName;
 
 /// How long connecting to a port of this machine may take.
@@ -26,7 +27,7 @@ pub(super) async fn examine(config: &Config) -> Vec<Diagnosis> {
     let (library, mut diagnoses) = flows(&config.flows);
     diagnoses.extend(state_folder(&config.state));
     diagnoses.extend(secrets(config));
-    let service = service(config);
+    let service = service(config).await;
     let running = service.is_some();
     diagnoses.extend(service);
     // FreeSWITCH brings calls elsewhere, and their audio by ports that it is told of call by call.
@@ -153,15 +154,9 @@ fn others_may_read(_: &std::fs::Metadata) -> bool {
 }
 
 /// Asks the running service whether it is ready; nothing when none is running.
-fn service(config: &Config) -> Option<Diagnosis> {
+async fn service(config: &Config) -> Option<Diagnosis> {
     let address = reachable(config.http.listen);
     TcpStream::connect_timeout(&address, CONNECT).ok()?;
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(CONNECT))
-        .http_status_as_error(false)
-        .proxy(None)
-        .build()
-        .into();
     let stranger = |why: String| {
         Diagnosis::wrong(
             "service",
@@ -169,11 +164,10 @@ fn service(config: &Config) -> Option<Diagnosis> {
             "end it, or set `http.listen` to another port",
         )
     };
-    let mut answer = match agent.get(format!("http://{address}/readyz")).call() {
-        Ok(answer) => answer,
-        Err(error) => return Some(stranger(error.to_string())),
+    let text = match get(&format!("http://{address}/readyz"), None).await {
+        Ok(text) => text,
+        Err(why) => return Some(stranger(why)),
     };
-    let text = answer.body_mut().read_to_string().unwrap_or_default();
     let Ok(body) = serde_json::from_str::<serde_json::Value>(&text) else {
         return Some(stranger("it does not answer in JSON".to_owned()));
     };
@@ -346,7 +340,7 @@ async fn store(config: &Config, running: bool) -> Vec<Diagnosis> {
             vec![Diagnosis::well("store", shown), letters]
         }
         Ok(Err(StoreError::InUse { .. })) if running => {
-            let letters = letters_of_service(config);
+            let letters = letters_of_service(config).await;
             vec![
                 Diagnosis::well("store", format!("{shown} is held by the service")),
                 letters,
@@ -376,7 +370,7 @@ async fn letters(config: &Config, store: Store) -> Diagnosis {
     }
 }
 
-fn letters_of_service(config: &Config) -> Diagnosis {
+async fn letters_of_service(config: &Config) -> Diagnosis {
     let unknown = |why: String| {
         Diagnosis::odd(
             "outbox",
@@ -389,28 +383,27 @@ fn letters_of_service(config: &Config) -> Diagnosis {
         Err(error) => return unknown(error.to_string()),
     };
     let address = reachable(config.http.listen);
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(CONNECT))
-        .proxy(None)
-        .build()
-        .into();
-    let answer = agent
-        .get(format!("http://{address}/api/v1/deadletters"))
-        .header("Authorization", token.header())
-        .call()
-        .map_err(|error| error.to_string())
-        .and_then(|mut answer| {
-            answer
-                .body_mut()
-                .read_to_string()
-                .map_err(|it| it.to_string())
-        })
-        .and_then(|text| {
-            serde_json::from_str::<serde_json::Value>(&text).map_err(|it| it.to_string())
-        });
+    let url = format!("http://{address}/api/v1/deadletters");
+    let answer = get(&url, Some(&token)).await.and_then(|text| {
+        serde_json::from_str::<serde_json::Value>(&text).map_err(|it| it.to_string())
+    });
     match answer {
         Ok(body) => about_letters(body["deadletters"].as_array().cloned().unwrap_or_default()),
         Err(why) => unknown(why),
+    }
+}
+
+/// Asks a door on this machine and returns what it answers, whatever its status.
+async fn get(url: &str, token: Option<&Token>) -> Result<String, String> {
+    let client = web::client().map_err(web::reason)?;
+    let mut request = client.get(url);
+    if let Some(token) = token {
+        request = request.header("Authorization", token.header());
+    }
+    let exchange = async { request.send().await?.text().await };
+    match tokio::time::timeout(CONNECT, exchange).await {
+        Ok(answer) => answer.map_err(web::reason),
+        Err(_) => Err(format!("nothing came within {CONNECT:?}")),
     }
 }
 

@@ -51,13 +51,7 @@ impl Dialog {
             Meaning::Operator => self.call_operator(),
             Meaning::Repeat if question.confirming.is_some() => self.ask_to_confirm(),
             Meaning::Repeat => self.put_question(Missed::Nothing, now),
-            Meaning::Language(language) => {
-                question.confirming = None;
-                if self.playbook.shelf.tenant.languages.contains(&language) {
-                    self.language = language;
-                }
-                self.put_question(Missed::Nothing, now);
-            }
+            Meaning::Language(language) => self.change_language(language, now),
             Meaning::More => self.deadline = Some(now + KEY_PAUSE),
             Meaning::Nothing(_) => self.missed(missed, now),
         }
@@ -66,6 +60,9 @@ impl Dialog {
     /// Takes an answer and goes on.
     pub(super) fn take(&mut self, answer: Answered, now: Timestamp) {
         self.commands.push(Command::Deafen);
+        if self.took_language(&answer, now) {
+            return;
+        }
         for (name, value) in answer.slots {
             self.set(&name, value);
         }
@@ -124,6 +121,10 @@ impl Dialog {
                 .unwrap_or(&ask.say),
             None => &ask.say,
         };
+        if self.offer_languages() {
+            self.listen();
+            return self.retype(now);
+        }
         if let Err(fault) = self.say(text, ask.barge_in.by_speech(), now) {
             return self.fault(fault);
         }
@@ -193,8 +194,7 @@ impl Dialog {
         if !self.speech {
             return;
         }
-        let mut languages = self.playbook.shelf.tenant.languages.clone();
-        languages.sort_by_key(|language| *language != self.language);
+        let languages = self.heard_languages();
         let hints = languages
             .iter()
             .map(|language| (*language, question.hints(&self.playbook, *language)))

@@ -7,6 +7,7 @@ use super::super::order::{Handoff, Target};
 use super::super::scope::{SlotValue, text_in};
 use super::{Dialog, Fault, Waiting};
 use crate::flow;
+use crate::language::tongue;
 use crate::words::{DepartmentId, Language, PhoneNumber};
 
 impl Dialog {
@@ -86,6 +87,7 @@ impl Dialog {
         let values = minijinja::context! {
             tenant => tenant.clone(), reason => reason.clone(), language => agents.code(),
             spoken => self.language.code(),
+            spoken_name => tongue(self.language).name.get(&agents),
         };
         let summary = self
             .playbook

@@ -585,6 +585,14 @@ impl Walker<'_, '_, '_> {
                 if text.trim().is_empty() {
                     walker.tell(Aim::Name, "the text is empty", "write what is to be said");
                 }
+                let odd = |it: &char| it.is_control() && !matches!(it, '\n' | '\r' | '\t');
+                if let Some(letter) = text.chars().find(odd) {
+                    walker.tell(
+                        Aim::Name,
+                        format!("the text holds the control character {letter:?}"),
+                        "take it out: no voice can say it",
+                    );
+                }
                 walker.template(text);
             });
         }

@@ -176,6 +176,7 @@ impl House {
             synthesiser: Arc::new(Arc::clone(engine)),
             first_audio: Duration::from_millis(200),
             at_once: 4,
+            ahead: 2,
         });
         Voice::build(ready.collect(), Vec::new(), config)
     }

@@ -14,6 +14,7 @@ mod places;
 mod pool;
 mod rehearsal;
 mod stream;
+mod tokens;
 mod whole;
 mod words;
 
@@ -24,7 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use folder::Kind;
-pub use rehearsal::{play as rehearse, rehearse_with};
+pub use rehearsal::{play as rehearse, rehearse_with, try_out};
 
 use self::folder::Found;
 use self::library::{Sherpa, Streaming, Use, Whole};
@@ -48,12 +49,14 @@ pub struct Settings {
     /// What kind of model it is, where its files do not tell.
     #[serde(default)]
     pub kind: Kind,
-    /// The sampling rate in Hz that the model was trained at.
-    #[serde(default = "usual_rate")]
-    pub rate: u32,
-    /// The bands of the model's features; 0 for what is usual of its kind.
-    #[serde(default)]
-    pub features: u32,
+    /// The sampling rate in Hz that the model was trained at, where neither its `sample_rate` nor
+    /// 16000 is right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u32>,
+    /// The bands of the model's features, where neither its `feature_dim` nor what is usual of its
+    /// kind is right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<u32>,
     /// Threads of one decode; 0 means one per core, four at most, and one for a stream.
     #[serde(default)]
     pub threads: usize,
@@ -72,10 +75,6 @@ pub struct Settings {
     pub library: Option<PathBuf>,
 }
 
-fn usual_rate() -> u32 {
-    16_000
-}
-
 fn one() -> usize {
     1
 }
@@ -83,6 +82,9 @@ fn one() -> usize {
 fn usual_queue() -> usize {
     8
 }
+
+/// The sampling rate in Hz of models that tell none.
+const USUAL_RATE: u32 = 16_000;
 
 /// The most threads that are taken without being asked for.
 const THREADS: usize = 4;
@@ -96,8 +98,8 @@ impl Settings {
         Self {
             model: model.into(),
             kind: Kind::Auto,
-            rate: usual_rate(),
-            features: 0,
+            rate: None,
+            features: None,
             threads: 0,
             at_once: one(),
             most: usual_queue(),
@@ -174,10 +176,11 @@ fn load(
     language: Language,
     setting: &Setting,
 ) -> Result<Model, SpeechError> {
+    let rate = settings.rate.or(found.rate).unwrap_or(USUAL_RATE);
     let how = Use {
         language: language.code(),
-        rate: settings.rate.clamp(RATE as u32, 48_000),
-        features: settings.features.min(512),
+        rate: rate.clamp(RATE as u32, 48_000),
+        features: settings.features.or(found.features).unwrap_or(0).min(512),
         threads: settings.threads(found.kind),
         hints: settings.hints,
     };
@@ -200,8 +203,14 @@ fn load(
         });
     }
     let model = sherpa.whole(found, &how).ok_or_else(refused)?;
-    let decode: Arc<Decode> =
-        Arc::new(move |samples: &[i16], hints: Option<&str>| decode(&model, rate, samples, hints));
+    let has_times = found.kind.has_times();
+    let decode: Arc<Decode> = Arc::new(move |samples: &[i16], hints: Option<&str>| {
+        let mut transcript = decode(&model, rate, samples, hints)?;
+        if !has_times {
+            transcript.words.clear();
+        }
+        Ok(transcript)
+    });
     let threads = if found.kind.is_shared() {
         settings.at_once.clamp(1, 64)
     } else {

@@ -57,6 +57,14 @@ impl Settings {
     }
 }
 
+/// Tells whether a folder holds a complete model, without loading it.
+///
+/// # Errors
+/// When a file is missing, which the error names.
+pub fn check(folder: &Path, setting: &Setting) -> Result<(), SpeechError> {
+    places::check_model(folder, setting).map(|_| ())
+}
+
 /// Loads library and model. It blocks.
 pub(super) fn open(
     settings: &Settings,

@@ -277,8 +277,14 @@ impl Protocol for Talk {
     const PIECE: usize = RATE / 10;
 
     fn begin(&mut self) -> Vec<Message> {
+        self.owed.clear();
+        self.audio_owed = 0;
         self.sent = 0;
+        self.fresh = 0;
+        self.in_turn = false;
         self.began = 0;
+        self.ended = Transcript::default();
+        self.told.clear();
         self.over = false;
         self.config
             .iter()

@@ -26,8 +26,8 @@ pub use piper::Settings as PiperSettings;
 /// How long a caller waits for the first audio of an engine before the next one is asked.
 const FIRST_AUDIO: Duration = Duration::from_secs(3);
 
-/// Requests at once to an engine on another host or process.
-const AT_ONCE: usize = 8;
+/// Requests at once to a server, and how many of them may be for prompts nobody waits for yet.
+const AT_ONCE: (usize, usize) = (8, 2);
 
 /// One synthesiser of one language, as configured in `speech.voices`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -114,27 +114,38 @@ pub(super) struct Ready {
     pub(super) name: &'static str,
     pub(super) synthesiser: Arc<dyn Synthesiser>,
     pub(super) first_audio: Duration,
+    /// Prompts that it makes at once.
     pub(super) at_once: usize,
+    /// How many of them may be prompts that nobody waits for yet.
+    pub(super) ahead: usize,
 }
 
 /// Makes every synthesiser ready that is configured, those of one language in order of preference,
-/// and tells what could not be.
-pub(super) fn open(config: &Config) -> (Vec<Ready>, Vec<SpeechError>) {
+/// and tells what could not be. Only those are, that are wanted by language, place and engine.
+pub(super) fn open(
+    config: &Config,
+    wanted: impl Fn(Language, usize, &str) -> bool,
+) -> (Vec<Ready>, Vec<SpeechError>) {
     let (mut ready, mut faults) = (Vec::new(), Vec::new());
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     for (language, engines) in &config.voices {
         for (place, engine) in engines.iter().enumerate() {
+            if !wanted(*language, place, engine.name()) {
+                continue;
+            }
             let setting = Setting::voice(*language, place);
+            let (at_once, ahead) = match engine {
+                Engine::Espeak(_) => (cores, cores),
+                _ => AT_ONCE,
+            };
             match engine.open(*language, &setting) {
                 Ok(synthesiser) => ready.push(Ready {
                     setting,
                     name: engine.name(),
                     synthesiser,
                     first_audio: engine.first_audio(),
-                    at_once: match engine {
-                        Engine::Espeak(_) => cores,
-                        _ => AT_ONCE,
-                    },
+                    at_once,
+                    ahead,
                 }),
                 Err(fault) => faults.push(fault),
             }

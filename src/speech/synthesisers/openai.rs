@@ -151,12 +151,33 @@ impl Synthesiser for OpenAi {
             .as_ref()
             .and_then(|it| it.to_str().ok())
             .unwrap_or_default();
-        // Bare samples cannot be told from a page, which would be noise in a caller's ear.
-        let is_text = kind.starts_with("text/") || kind.starts_with("application/json");
-        if is_text && format == Format::Pcm && answer.status().is_success() {
-            return Err(self.server.refusal(answer).await);
-        }
-        let reader = self.reader().map_err(|reason| self.server.fault(reason))?;
+        let good = answer.status().is_success();
+        let reader = match format {
+            // Some servers know no bare samples and send a WAV all the same.
+            Format::Pcm if good && kind.contains("wav") => Ok(Reader::wav()),
+            // Bare samples cannot be told from something else, which would be noise in an ear.
+            Format::Pcm if good && !may_be_bare(kind) => {
+                let hint = "try `format: wav` beside it";
+                return Err(self
+                    .server
+                    .fault(format!("it sends {kind} and no pcm; {hint}")));
+            }
+            Format::Pcm | Format::Wav => self.reader(),
+        };
+        let reader = reader.map_err(|reason| self.server.fault(reason))?;
         Ok(Box::new(self.server.audio(answer, reader).await?))
     }
+}
+
+/// Tells whether what is named so may be bare samples; many servers name them oddly.
+fn may_be_bare(kind: &str) -> bool {
+    let others = [
+        "text/",
+        "application/json",
+        "audio/mp",
+        "audio/aac",
+        "audio/ogg",
+        "audio/flac",
+    ];
+    !others.iter().any(|other| kind.starts_with(other))
 }

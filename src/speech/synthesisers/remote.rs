@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 
-use super::super::pcm::{Reader, beginning};
+use super::super::pcm::{Reader, few_words};
 use super::super::recognisers::Setting;
 use super::super::{RATE, Speech, SpeechError};
 use crate::web;
@@ -141,7 +141,7 @@ impl Server {
         };
         let said = match words.is_empty() {
             true => String::new(),
-            false => format!(", {}", beginning(&words)),
+            false => format!(": {}", few_words(&words)),
         };
         self.fault(format!("it answered {status}{said}{hint}"))
     }

@@ -70,7 +70,7 @@ fn speech_is_noticed_within_120_ms() {
         talking: true,
         ..SPEECH
     };
-    assert_eq!(run(&mut turn, talking, 400), [(100, Change::SpeechStarted)]);
+    assert_eq!(run(&mut turn, talking, 400), [(80, Change::SpeechStarted)]);
 }
 
 #[test]

@@ -71,6 +71,15 @@ pub fn espeak() -> Result<PathBuf> {
     existing(on_path.unwrap_or_else(|| folder().join("espeak/bin/espeak-ng")))
 }
 
+/// Returns the real vosk-server, which no package index has: the script `asr_server.py` of its
+/// project in `HOTLINE_TEST_VOSK_SERVER`, and in `HOTLINE_TEST_VOSK_PYTHON` a Python that has the
+/// packages vosk and websockets 13. Nothing where no script is named.
+pub fn vosk_server() -> Option<Result<(PathBuf, PathBuf)>> {
+    let script = path_in("HOTLINE_TEST_VOSK_SERVER")?;
+    let python = path_in("HOTLINE_TEST_VOSK_PYTHON").unwrap_or_else(|| PathBuf::from("python3"));
+    Some(existing(script).map(|script| (python, script)))
+}
+
 /// Finds pocketsphinx and recordings of people: `HOTLINE_POCKETSPHINX`, else the cache folder.
 pub fn pocketsphinx() -> Result<PathBuf> {
     let tree = path_in("HOTLINE_POCKETSPHINX").unwrap_or_else(|| folder().join("pocketsphinx"));

@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 use std::f64::consts::PI;
+use std::fs;
 use std::io::{Cursor, Write as _};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
@@ -59,6 +61,13 @@ pub fn speak(voice: &str, text: &str) -> Result<Arc<Vec<i16>>> {
     let samples = Arc::new(resample(&wide, rate, RATE));
     spoken().insert(key, Arc::clone(&samples));
     Ok(samples)
+}
+
+/// Reads a recording: 8000 samples a second.
+pub fn recorded(file: &Path) -> Result<Vec<i16>> {
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let (samples, rate) = wav(bytes).with_context(|| format!("{} is no WAV", file.display()))?;
+    Ok(resample(&samples, rate, RATE))
 }
 
 fn spoken() -> std::sync::MutexGuard<'static, Spoken> {

@@ -18,6 +18,7 @@ pub mod port;
 pub mod process;
 pub mod record;
 pub mod smtp;
+pub mod sound;
 pub mod tone;
 pub mod voices;
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import sherpa_model, telephone, voices
+from . import Say, sherpa_model, telephone, voices
 from .espeak import Espeak, Speaker
 from .features import BANDS, FULL_SCALE
 from .vocabulary import Vocabulary
@@ -138,10 +138,8 @@ def sherpa_online(folder: Path) -> Recognise:
     """Returns sherpa-onnx with the model for streams, given 20 ms at a time."""
     import sherpa_onnx
 
-    recogniser = sherpa_onnx.OnlineRecognizer.from_wenet_ctc(
+    recogniser = sherpa_onnx.OnlineRecognizer.from_nemo_ctc(
         model=str(folder / "online.onnx"),
-        chunk_size=sherpa_model.CHUNK_STEPS,
-        num_left_chunks=1,
         tokens=str(folder / "tokens.txt"),
         sample_rate=telephone.RATE,
         feature_dim=BANDS,
@@ -182,7 +180,7 @@ def vosk(folder: Path, grammar: list[str] | None = None) -> Recognise:
     return recognise
 
 
-def report(recognise: Recognise, calls: dict[str, list[Call]], say: Callable[[str], None]) -> None:
+def report(recognise: Recognise, calls: dict[str, list[Call]], say: Say) -> None:
     """Says how a recogniser does on all calls and in silence."""
     for name, some in calls.items():
         began = time.process_time()

@@ -1,12 +1,13 @@
 """Writes the trunk and head as CTC models for sherpa-onnx, one for whole utterances, one for streams.
 
 Both have the same weights, a byte each. `offline.onnx` has the form of its TDNN models (one
-input, one output, the number of tokens as metadata); `online.onnx` has the form of Wenet's streaming
-CTC models, of which it uses one cache: the frames that came before. Tokens are words, the first is
-CTC's blank.
+input, one output, the number of tokens as metadata); `online.onnx` has the form of NeMo's streaming
+CTC models, of which it uses one cache: the frames that came before. (sherpa-onnx's C library takes no
+streaming models of Wenet's form.) Tokens are words, the first is CTC's blank.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -51,7 +52,7 @@ class _Graph:
         wide = self.apply("Cast", f"{name}.wide", [small], to=TensorProto.FLOAT)
         return self.apply("Mul", name, [wide, self.constant(f"{name}.scale", scale)])
 
-    def apply(self, operator: str, output: str, inputs: list[str], **attributes) -> str:  # noqa: ANN003
+    def apply(self, operator: str, output: str, inputs: list[str], **attributes: Any) -> str:
         self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
         return output
 
@@ -112,16 +113,14 @@ def offline(trunk: network.Trunk, head: network.Head, tokens: int) -> onnx.Model
 def online(trunk: network.Trunk, head: network.Head, tokens: int) -> onnx.ModelProto:
     """Returns the model for streams: a chunk and the frames before it in, a moment for each 40 ms out.
 
-    Wenet's cache of convolutions holds the frames that came before, above the floor, so that its
-    first content, zeros, is silence. Its attention is not used and passed on as it came.
+    NeMo's cache of channels holds the frames that came before, above the floor, so that its first
+    content, zeros, is silence. Its cache of times is not used and passed on as it came.
     """
     graph = _Graph()
-    # This form has samples up to 32768, so the floor is higher and must be cut.
-    floor = graph.constant("floor", np.array(features.FLOOR + 2 * np.log(features.FULL_SCALE), np.float32))
-    above = graph.apply("Relu", "above", [graph.apply("Sub", "shifted", ["x", floor])])
-    wide = graph.apply("Transpose", "wide", [above], perm=[0, 2, 1])
+    floor = graph.constant("floor", np.array(features.FLOOR, np.float32))
+    wide = graph.apply("Relu", "wide", [graph.apply("Sub", "shifted", ["audio_signal", floor])])
     first = graph.constant("first", np.array([1], np.int64))
-    before = graph.apply("Squeeze", "before", ["conv_cache", first])
+    before = graph.apply("Squeeze", "before", ["cache_last_channel", first])
     stream = graph.apply("Concat", "stream", [before, wide], axis=2)
     graph.network(stream, trunk, head)
     # The next chunk begins where this one's look ahead does.
@@ -129,31 +128,37 @@ def online(trunk: network.Trunk, head: network.Head, tokens: int) -> onnx.ModelP
     begin = graph.constant("begin", np.array([-_BEFORE - overlap], np.int64))
     end = graph.constant("end", np.array([-overlap], np.int64))
     kept = graph.apply("Slice", "kept", [stream, begin, end, graph.constant("axis", np.array([2], np.int64))])
-    graph.apply("Unsqueeze", "conv_cache_next", [kept, first])
-    graph.apply("Identity", "attn_cache_next", ["attn_cache"])
-    conv_cache, attn_cache = [1, 1, features.BANDS, _BEFORE], [1, 1, "S", 2 * features.BANDS]
+    graph.apply("Unsqueeze", "cache_last_channel_next", [kept, first])
+    for name in ("cache_last_time", "cache_last_channel_len"):
+        graph.apply("Identity", f"{name}_next", [name])
+    graph.apply("Identity", "encoded_lengths", ["length"])
+    channel, time = ["N", 1, features.BANDS, _BEFORE], ["N", 1, 1, 1]
     inputs = [
-        _tensor("x", [1, "T", features.BANDS]),
-        _tensor("offset", [1], TensorProto.INT64),
-        _tensor("required_cache_size", [1], TensorProto.INT64),
-        _tensor("attn_cache", attn_cache),
-        _tensor("conv_cache", conv_cache),
-        _tensor("attn_mask", [1, 1, "M"], TensorProto.BOOL),
+        _tensor("audio_signal", ["N", features.BANDS, "T"]),
+        _tensor("length", ["N"], TensorProto.INT64),
+        _tensor("cache_last_channel", channel),
+        _tensor("cache_last_time", time),
+        _tensor("cache_last_channel_len", ["N"], TensorProto.INT64),
     ]
     outputs = [
-        _tensor("log_probs", [1, "U", tokens]),
-        _tensor("attn_cache_next", attn_cache),
-        _tensor("conv_cache_next", conv_cache),
+        _tensor("log_probs", ["N", "U", tokens]),
+        _tensor("encoded_lengths", ["N"], TensorProto.INT64),
+        _tensor("cache_last_channel_next", channel),
+        _tensor("cache_last_time_next", time),
+        _tensor("cache_last_channel_len_next", ["N"], TensorProto.INT64),
     ]
     metadata = {
-        "model_type": "wenet_ctc",
-        "vocab_size": tokens,
-        "head": 1,
-        "num_blocks": 1,
-        "output_size": features.BANDS,
-        "cnn_module_kernel": _BEFORE + 1,
-        "right_context": _AFTER,
+        "model_type": "EncDecCTCModelBPE",
+        "vocab_size": tokens - 1,  # NeMo does not count the blank
+        "window_size": CHUNK_LENGTH,
+        "chunk_shift": CHUNK_SHIFT,
         "subsampling_factor": network.WORD_STRIDE,
+        "cache_last_channel_dim1": 1,
+        "cache_last_channel_dim2": features.BANDS,
+        "cache_last_channel_dim3": _BEFORE,
+        "cache_last_time_dim1": 1,
+        "cache_last_time_dim2": 1,
+        "cache_last_time_dim3": 1,
         **_AUDIO,
     }
     return graph.model(inputs, outputs, metadata)

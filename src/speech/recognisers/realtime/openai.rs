@@ -119,6 +119,7 @@ impl Protocol for Talk {
         self.agreed = false;
         self.sent = 0;
         self.turns.clear();
+        self.told.clear();
         self.encoder.begin();
         vec![Message::text(self.update.as_str())]
     }

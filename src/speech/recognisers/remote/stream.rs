@@ -18,13 +18,19 @@ use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async
 use super::fault::{self, RemoteFault};
 use super::site::Site;
 use super::wire::{Inside, Order};
-use crate::speech::{SpeechError, Told};
+use crate::speech::{RATE, SpeechError, Told};
 
 /// The largest message that an engine may send, in bytes.
 const LARGEST: usize = 1 << 20;
 
 /// How long closing a connection may take.
 const GOODBYE: Duration = Duration::from_millis(300);
+
+/// How old a connection is that was not closed at once.
+const LASTING: Duration = Duration::from_secs(1);
+
+/// The most audio that is said again over another connection, in samples: four seconds.
+const MOST_UNHEARD: usize = 4 * RATE;
 
 /// What is said over a connection. It is pure: audio and answers in, messages and words out.
 pub(in super::super) trait Protocol: Send + 'static {
@@ -83,6 +89,9 @@ pub(in super::super) async fn run<P: Protocol>(site: Site, protocol: P, inside: 
         protocol,
         inside,
         waiting: VecDeque::new(),
+        unheard: None,
+        said_again: false,
+        served: false,
         heard_at: Instant::now(),
     };
     if let Err(error) = talk.talk().await {
@@ -95,8 +104,21 @@ struct Talk<P> {
     protocol: P,
     inside: Inside,
     waiting: VecDeque<Waiting>,
+    /// What was sent of a turn while the engine has said nothing since it began: it can be said
+    /// again, as the connection may have been dead by then.
+    unheard: Option<Unheard>,
+    /// Whether that was done in this turn.
+    said_again: bool,
+    /// Whether this connection has brought words.
+    served: bool,
     /// When the engine said something last, or began to owe something.
     heard_at: Instant,
+}
+
+#[derive(Default)]
+struct Unheard {
+    samples: VecDeque<i16>,
+    is_finished: bool,
 }
 
 enum Waiting {
@@ -115,8 +137,8 @@ enum End {
 
 impl<P: Protocol> Talk<P> {
     async fn talk(&mut self) -> Result<(), SpeechError> {
+        let mut socket = self.connect().await?;
         loop {
-            let mut socket = self.connect().await?;
             match self.converse(&mut socket).await {
                 Ok(End::Over) => {
                     leave(socket, self.protocol.farewell()).await;
@@ -127,6 +149,18 @@ impl<P: Protocol> Talk<P> {
                 }
                 Err(fault) => return Err(self.site.blame(fault)),
             }
+            socket = match self.connect().await {
+                Ok(socket) => socket,
+                // Nobody speaks yet: until then it may be back.
+                Err(_) if self.waiting.is_empty() => {
+                    match self.inside.next().await {
+                        Some(order) => self.wait(order),
+                        None => return Ok(()),
+                    }
+                    self.connect().await?
+                }
+                Err(error) => return Err(error),
+            };
         }
     }
 
@@ -160,9 +194,45 @@ impl<P: Protocol> Talk<P> {
         }))
     }
 
+    /// Talks over one connection until it ends.
     async fn converse(&mut self, socket: &mut Socket) -> Result<End, RemoteFault> {
         let connected = Instant::now();
-        let mut served = false;
+        self.served = false;
+        match self.exchange(socket, connected).await {
+            // One that was idle for long may be closed by any server or firewall; one that closes
+            // at once, again and again, is no engine.
+            Err(RemoteFault::Closed { .. })
+                if (self.served || connected.elapsed() > LASTING) && self.can_go_on() =>
+            {
+                self.say_again();
+                Ok(End::Anew)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn can_go_on(&self) -> bool {
+        self.protocol.is_between_turns() || (self.unheard.is_some() && !self.said_again)
+    }
+
+    /// Puts what nobody heard in front of what waits.
+    fn say_again(&mut self) {
+        let Some(unheard) = self.unheard.take() else {
+            return;
+        };
+        self.said_again = true;
+        if unheard.is_finished {
+            self.waiting.push_front(Waiting::Finish);
+        }
+        self.inside.unsent(unheard.samples.len());
+        self.waiting.push_front(Waiting::Audio(unheard.samples));
+    }
+
+    async fn exchange(
+        &mut self,
+        socket: &mut Socket,
+        connected: Instant,
+    ) -> Result<End, RemoteFault> {
         self.heard_at = connected;
         for message in self.protocol.begin() {
             self.send(socket, message).await?;
@@ -188,12 +258,8 @@ impl<P: Protocol> Talk<P> {
                 },
                 message = socket.next() => {
                     self.heard_at = Instant::now();
-                    match self.hear(message)? {
-                        None => served = true,
-                        // One that was idle for long may be closed by any server or firewall; one
-                        // that never answered is no engine.
-                        Some(_) if served && self.protocol.is_between_turns() => return Ok(End::Anew),
-                        Some(fault) => return Err(fault),
+                    if let Some(fault) = self.hear(message)? {
+                        return Err(fault);
                     }
                 },
                 () = until(limit.as_ref().map(|(at, _)| *at)) => {
@@ -233,6 +299,7 @@ impl<P: Protocol> Talk<P> {
                         self.waiting.pop_front();
                     }
                     self.inside.sent(piece.len());
+                    self.note(&piece);
                     let idle = !self.protocol.awaits();
                     let messages = self.protocol.audio(&piece);
                     if idle {
@@ -246,6 +313,9 @@ impl<P: Protocol> Talk<P> {
                     let (messages, told) = self.protocol.finish();
                     if idle {
                         self.heard_at = Instant::now();
+                    }
+                    if let Some(unheard) = &mut self.unheard {
+                        unheard.is_finished = true;
                     }
                     if let Some(told) = told {
                         self.inside.tell(told);
@@ -262,6 +332,19 @@ impl<P: Protocol> Talk<P> {
             }
         }
         Ok(())
+    }
+
+    /// Remembers audio in case that nobody hears it.
+    fn note(&mut self, piece: &[i16]) {
+        if self.protocol.is_between_turns() {
+            self.unheard = Some(Unheard::default());
+        }
+        if let Some(unheard) = &mut self.unheard {
+            unheard.samples.extend(piece);
+            if unheard.is_finished || unheard.samples.len() > MOST_UNHEARD {
+                self.unheard = None;
+            }
+        }
     }
 
     async fn send(&self, socket: &mut Socket, message: Message) -> Result<(), RemoteFault> {
@@ -298,7 +381,12 @@ impl<P: Protocol> Talk<P> {
     ) -> Result<Option<RemoteFault>, RemoteFault> {
         match message {
             Some(Ok(Message::Text(text))) => {
+                self.unheard = None;
                 for told in self.protocol.read(&text)? {
+                    if matches!(told, Told::Final(_)) {
+                        self.served = true;
+                        self.said_again = false;
+                    }
                     self.inside.tell(told);
                 }
                 Ok(None)

@@ -186,6 +186,11 @@ impl Inside {
         self.shared.waiting.fetch_sub(samples, Ordering::Relaxed);
     }
 
+    /// Notes that so many samples wait again.
+    pub(in super::super) fn unsent(&self, samples: usize) {
+        self.shared.waiting.fetch_add(samples, Ordering::Relaxed);
+    }
+
     /// Tells the ears. Words so far that were not fetched are replaced by newer ones.
     pub(in super::super) fn tell(&self, told: Told) {
         {

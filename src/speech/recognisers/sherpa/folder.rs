@@ -1,7 +1,6 @@
 //! What kind of model lies in a folder, and whether it is fit to be loaded. sherpa-onnx ends the
 //! whole process over a bad model, so everything that can be looked at beforehand is.
 
-use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -9,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::Setting;
 use super::onnx::Onnx;
+use super::tokens::Tokens;
 use crate::speech::SpeechError;
 
 /// The forms of model that sherpa-onnx knows and Hotline uses.
@@ -55,6 +55,12 @@ impl Kind {
     /// their settings of the moment in the model.
     pub(super) fn is_shared(self) -> bool {
         !matches!(self, Self::Whisper | Self::Canary)
+    }
+
+    /// Tells whether the times of words are right: sherpa-onnx does not know how many frames a
+    /// time-delay network takes together.
+    pub(super) fn has_times(self) -> bool {
+        self != Self::Tdnn
     }
 
     /// Tells whether phrases can be made likelier.
@@ -155,6 +161,9 @@ pub(super) struct Found {
     pub(super) tokens: PathBuf,
     /// The pieces of words, for hints.
     pub(super) bpe_vocab: Option<PathBuf>,
+    /// The sampling rate in Hz and the bands of the features, where the network tells them.
+    pub(super) rate: Option<u32>,
+    pub(super) features: Option<u32>,
 }
 
 const REMEDY: &str = "unpack a complete sherpa-onnx model there, name its folder, and see `hotline \
@@ -316,6 +325,8 @@ impl Candidate {
         let path = |part: Option<(PathBuf, Onnx)>| part.map(|it| it.0).unwrap_or_default();
         Ok(Found {
             kind: self.kind,
+            rate: self.head.number("sample_rate"),
+            features: self.head.number("feature_dim"),
             network: self.network,
             decoder: path(self.decoder),
             joiner: path(self.joiner),
@@ -372,80 +383,6 @@ fn kind_of_single(network: &Onnx) -> Kind {
         "wenet_ctc" => Kind::WenetCtc,
         "tdnn" => Kind::Tdnn,
         _ => Kind::Auto,
-    }
-}
-
-/// The table of a model's tokens.
-struct Tokens {
-    numbers: BTreeMap<String, u32>,
-    distinct: HashSet<u32>,
-}
-
-impl Tokens {
-    /// The most that is read, in bytes.
-    const LARGEST: u64 = 16 << 20;
-
-    fn read(path: &Path) -> Result<Self, String> {
-        let size = path.metadata().map_err(|error| error.to_string())?.len();
-        if size > Self::LARGEST {
-            return Err(format!("{size} bytes are no table of tokens"));
-        }
-        let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-        Self::parse(&String::from_utf8_lossy(&bytes))
-    }
-
-    /// Reads lines of a token and its number; the token of a lone number is a blank.
-    fn parse(text: &str) -> Result<Self, String> {
-        let (mut numbers, mut distinct) = (BTreeMap::new(), HashSet::new());
-        for (line, content) in text.lines().enumerate() {
-            let mut pieces = content.split_ascii_whitespace();
-            let (token, number) = match (pieces.next(), pieces.next(), pieces.next()) {
-                (Some(number), None, _) => (" ", number),
-                (Some(token), Some(number), None) => (token, number),
-                _ => return Err(format!("line {} is no token with its number", line + 1)),
-            };
-            let number = number
-                .parse()
-                .map_err(|_| format!("line {} does not end with a number", line + 1))?;
-            numbers.insert(token.to_owned(), number);
-            distinct.insert(number);
-        }
-        if numbers.is_empty() {
-            return Err("it is empty".to_owned());
-        }
-        Ok(Self { numbers, distinct })
-    }
-
-    /// Tells whether every number that the network can tell has a token.
-    fn fits(&self, kind: Kind, vocabulary: Option<u32>) -> Result<(), String> {
-        if matches!(kind, Kind::Whisper | Kind::Auto) {
-            return Ok(());
-        }
-        let blank = ["<blk>", "<eps>", "<blank>"]
-            .iter()
-            .find_map(|it| self.numbers.get(*it));
-        let needs_blank = !matches!(
-            kind,
-            Kind::Transducer | Kind::StreamingTransducer | Kind::Canary
-        );
-        if needs_blank && blank.is_none() {
-            return Err("it has neither <blk> nor <eps> nor <blank>".to_owned());
-        }
-        let Some(vocabulary) = vocabulary else {
-            return Ok(());
-        };
-        if let Some(gap) = (0..vocabulary).find(|number| !self.distinct.contains(number)) {
-            return Err(format!(
-                "the network has {vocabulary} tokens and it has none of the number {gap}"
-            ));
-        }
-        // NeMo does not count the blank, which has to come last.
-        if kind == Kind::NemoTransducer
-            && (blank != Some(&vocabulary) || self.distinct.len() != vocabulary as usize + 1)
-        {
-            return Err(format!("<blk> is not its last token, {vocabulary}"));
-        }
-        Ok(())
     }
 }
 
@@ -594,7 +531,7 @@ mod tests {
         let page = parakeet().put("decoder.int8.onnx", "<html>404</html>");
         assert_eq!(
             page.lacks(),
-            "a whole decoder.int8.onnx (it is cut short at 16 bytes)"
+            "a whole decoder.int8.onnx (it is no ONNX model)"
         );
         let bare = parakeet().network("encoder.int8.onnx", &PARAKEET[..4]);
         assert_eq!(

@@ -13,7 +13,7 @@ use crate::speech::{Asked, Bell, RATE, Recogniser, SpeechError, Told, tone};
 use crate::words::Language;
 
 /// The longest that trying out may take; a large model on a slow disk takes a minute.
-const LONGEST: Duration = Duration::from_secs(180);
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// How much of what the process says is kept.
 const MOST_SAID: usize = 600;
@@ -30,7 +30,7 @@ pub fn rehearse_with(program: PathBuf) {
 ///
 /// # Errors
 /// When it did not come through, with what it said.
-pub(super) fn try_out(
+pub fn try_out(
     settings: &Settings,
     language: Language,
     setting: &Setting,

@@ -82,7 +82,7 @@ impl Told {
                 likelihoods.extend(likely);
             }
         }
-        let time = |seconds| Duration::try_from_secs_f32(seconds).unwrap_or_default();
+        let time = |seconds: f32| Duration::from_millis((seconds * 1000.0).round() as u64);
         words
             .into_iter()
             .map(|(text, start, end, likelihoods)| Word {

@@ -5,6 +5,7 @@
 
 mod http;
 mod realtime;
+pub mod tape;
 mod transcription;
 mod vosk;
 
@@ -23,6 +24,8 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 
 pub use realtime::Dialect;
+
+use crate::port;
 
 /// A word and when it was said, in seconds of its turn, with how sure the engine is.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,10 +55,11 @@ pub type Mind = Arc<dyn Fn(&[String]) -> Box<dyn Hearing> + Send + Sync>;
 /// Makes an engine that hears these texts, one per turn with any sound in it, the last one again
 /// and again.
 pub fn script(texts: &'static [&'static str]) -> Mind {
+    let turn = Arc::new(AtomicUsize::new(0));
     Arc::new(move |_| {
         Box::new(Script {
             texts,
-            turn: 0,
+            turn: Arc::clone(&turn),
             loud: 0,
         })
     })
@@ -63,7 +67,8 @@ pub fn script(texts: &'static [&'static str]) -> Mind {
 
 struct Script {
     texts: &'static [&'static str],
-    turn: usize,
+    /// Turns that are over, on all connections.
+    turn: Arc<AtomicUsize>,
     /// Samples in this turn that are louder than a whisper.
     loud: usize,
 }
@@ -73,7 +78,10 @@ impl Script {
         let last = self.texts.len().saturating_sub(1);
         match self.loud {
             0 => "",
-            _ => self.texts.get(self.turn.min(last)).copied().unwrap_or(""),
+            _ => {
+                let turn = self.turn.load(Ordering::SeqCst).min(last);
+                self.texts.get(turn).copied().unwrap_or("")
+            }
         }
     }
 }
@@ -98,7 +106,8 @@ impl Hearing for Script {
                 sure: 0.9,
             })
             .collect();
-        self.turn += usize::from(self.loud > 0);
+        let sounded = usize::from(self.loud > 0);
+        self.turn.fetch_add(sounded, Ordering::SeqCst);
         self.loud = 0;
         words
     }
@@ -250,7 +259,7 @@ impl Engine {
         let mut engine = Self {
             house,
             kind,
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port::free_tcp()?)),
             runtime: None,
         };
         engine.start_again()?;
@@ -260,7 +269,9 @@ impl Engine {
     /// Ends the server with all its connections, as if it was killed.
     pub fn stop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            // Elsewhere, as it waits until all sockets are closed.
+            let ending = std::thread::spawn(|| runtime.shutdown_timeout(Duration::from_secs(2)));
+            let _ = ending.join();
         }
     }
 
@@ -271,7 +282,6 @@ impl Engine {
             .enable_all()
             .build()?;
         let listener = runtime.block_on_elsewhere(TcpListener::bind(self.address))?;
-        self.address = listener.local_addr()?;
         runtime.spawn(serve(listener, self.house.clone(), self.kind.clone()));
         self.runtime = Some(runtime);
         Ok(())
@@ -292,6 +302,11 @@ impl Engine {
                 ..
             } => format!("ws://{address}/v1/realtime"),
         }
+    }
+
+    /// Returns where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Sets what goes wrong from now on.

@@ -74,7 +74,7 @@ fn audio(event: &Value, house: &House) -> Vec<u8> {
 }
 
 /// Decodes base64 with padding.
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
+pub(super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let value = |byte: u8| match byte {
         b'A'..=b'Z' => Some(byte - b'A'),
         b'a'..=b'z' => Some(byte - b'a' + 26),

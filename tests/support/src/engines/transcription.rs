@@ -48,8 +48,11 @@ async fn answer(request: &Request, house: &House, model: &str) -> Option<Vec<u8>
         let body = json!({ "error": { "message": message, "type": "invalid_request_error" } });
         http::answer(status, "application/json", &body.to_string())
     };
-    if !house.check_key(request.header("authorization")) {
-        return Some(refuse(401, "Incorrect API key provided"));
+    let shown = request.header("authorization");
+    if !house.check_key(shown) {
+        // Some servers repeat what they were shown.
+        let key = shown.unwrap_or_default().trim_start_matches("Bearer ");
+        return Some(refuse(401, &format!("Incorrect API key: {key}")));
     }
     match (request.method.as_str(), request.path.as_str()) {
         ("GET", "/v1/models") => {

@@ -1,0 +1,13 @@
+//! What callers get while engines fail: a whole Hotline, calls over AudioSocket, and servers of the
+//! street behind it that are killed, hang, are slow or answer nonsense at the worst moments.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../bench/call.rs"]
+mod call;
+mod faults;
+#[path = "../bench/manager.rs"]
+mod manager;
+mod scene;
+mod soak;
+mod waits;

@@ -28,15 +28,19 @@ departments:
   switchboard:
     name: { en: "the switchboard" }
     queue: omstilling
+    mail: "omstilling@english.invalid"
   front_left:
     name: { en: "front left" }
     queue: borgerservice
+    mail: "borgerservice@english.invalid"
   rear_right:
     name: { en: "rear right" }
     queue: jobcenter
+    mail: "jobcenter@english.invalid"
   side_left:
     name: { en: "side left" }
     queue: omstilling
+    mail: "omstilling@english.invalid"
 "#;
 
 /// A flow that asks for a case number and repeats it.

@@ -1,10 +1,15 @@
 //! The ears of the house: [`Ears`] for all calls together, one [`Ear`] for each.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, oneshot};
 
@@ -70,7 +75,7 @@ pub struct Load {
 /// Listens to all calls.
 pub struct Ears {
     recognisers: Arc<Recognisers>,
-    threads: Mutex<Threads>,
+    threads: Arc<Mutex<Threads>>,
     turn: turn::Settings,
     figures: Figures,
     faults: Vec<SpeechError>,
@@ -150,10 +155,10 @@ impl Ears {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             recognisers,
-            threads: Mutex::new(Threads {
+            threads: Arc::new(Mutex::new(Threads {
                 workers,
                 lost: Vec::new(),
-            }),
+            })),
             turn: config.turn.clone(),
             figures,
             faults: Vec::new(),
@@ -193,6 +198,12 @@ impl Ears {
     /// Shows how the recognisers do in a registry.
     pub fn register(&self, registry: &mut Registry) {
         self.figures.register(registry);
+        registry.register_collector(Box::new(Reading {
+            open: Arc::clone(&self.open),
+            dropped: Arc::clone(&self.dropped),
+            threads: Arc::clone(&self.threads),
+            max: self.max,
+        }));
     }
 
     /// Returns the thread with the least to do. One that does not come back from its engine is
@@ -290,6 +301,64 @@ impl Drop for Ears {
         for worker in &self.threads().workers {
             worker.stop();
         }
+    }
+}
+
+/// Reads how busy the ears are when it is asked.
+struct Reading {
+    open: Arc<AtomicUsize>,
+    dropped: Arc<AtomicU64>,
+    threads: Arc<Mutex<Threads>>,
+    max: usize,
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reading")
+    }
+}
+
+impl Collector for Reading {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let (lines, recordings) = {
+            let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+            let workers = threads.workers.iter();
+            workers.fold((0, 0), |(lines, recordings), worker| {
+                let jobs = worker.jobs.load(Ordering::Relaxed);
+                (lines + worker.waiting(), recordings + jobs)
+            })
+        };
+        let open = self.open.load(Ordering::Relaxed);
+        for (name, help, value) in [
+            ("hotline_ears_open", "Calls that are listened to", open),
+            (
+                "hotline_ears_most",
+                "The most calls that can be listened to",
+                self.max,
+            ),
+            (
+                "hotline_ears_calls_waiting",
+                "Calls whose audio waits for a listening thread",
+                lines,
+            ),
+            (
+                "hotline_ears_recordings_waiting",
+                "Recordings that are or wait to be written down",
+                recordings,
+            ),
+        ] {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+        }
+        let dropped = ConstCounter::new(self.dropped.load(Ordering::Relaxed));
+        let help = "Frames not listened to, as a thread did not keep up";
+        let kind = dropped.metric_type();
+        dropped.encode(encoder.encode_descriptor(
+            "hotline_ears_frames_dropped",
+            help,
+            None,
+            kind,
+        )?)
     }
 }
 

@@ -137,6 +137,11 @@ impl Worker {
             || (since != 0 && now.saturating_sub(since) > STUCK_AFTER.as_millis() as u64)
     }
 
+    /// Returns how many calls have something for it that it has not come to.
+    pub(super) fn waiting(&self) -> usize {
+        self.desk().ready.len()
+    }
+
     /// Tells whether the thread is gone.
     pub(super) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)

@@ -18,6 +18,7 @@ mod flows;
 mod manager;
 mod memory;
 mod processor;
+mod remote;
 mod report;
 mod start;
 mod tenant;
@@ -112,8 +113,14 @@ async fn measure(wanted: &[String]) -> Result<bool> {
         let names = ["bargein.false_stops"];
         report.take(&names, bargein::false_stops().await);
     }
+    if wants("remote") {
+        report.take(&["turn.remote_overhead_p95"], remote::measure().await);
+    }
     if wants("asr") {
-        report.take(&["asr.streams_per_core"], ears::measure().await);
+        report.take(
+            &["asr.throughput", "asr.streams_per_core"],
+            ears::measure().await,
+        );
     }
     if wants("flow") {
         report.take(&["flow.check_per_s"], flows::measure());

@@ -290,17 +290,18 @@ async fn a_call_beyond_the_capacity_gets_keys_at_once_and_those_in_progress_are_
     let more = json!({ "speech": { "max_streams": 1 } });
     let scene = Scene::start(&[&first], more).await.unwrap();
     let mut one = scene.asked().await.unwrap();
+    let over = std::cell::Cell::new(false);
     let other = async {
         let mut other = scene.place().await?;
         other.answer().await?;
         scene
-            .until(&mut other, "keys", |line| says(line, "Tryk 1 for"))
+            .until(&mut other, "keys", |line| says(line, "Tryk en for"))
             .await?;
         let lines = scene.lines(other.id());
         let first = lines
             .iter()
             .position(|line| says(line, "Hvad drejer det sig om?"));
-        let keys = lines.iter().position(|line| says(line, "Tryk 1 for"));
+        let keys = lines.iter().position(|line| says(line, "Tryk en for"));
         ensure!(
             first < keys,
             "keys come with the first question, {}",
@@ -310,6 +311,9 @@ async fn a_call_beyond_the_capacity_gets_keys_at_once_and_those_in_progress_are_
         scene
             .until(&mut other, "noted", |line| says(line, "Noteret."))
             .await?;
+        while !over.get() {
+            other.stay(Duration::from_millis(40)).await?;
+        }
         Ok(other)
     };
     let speaks = async {
@@ -319,6 +323,7 @@ async fn a_call_beyond_the_capacity_gets_keys_at_once_and_those_in_progress_are_
             waits.push(one.answer().await?.duration_since(spoke));
             one.quiet(Duration::from_millis(700)).await?;
         }
+        over.set(true);
         anyhow::Ok(waits)
     };
     let (other, waits) = tokio::join!(other, speaks);

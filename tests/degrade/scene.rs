@@ -222,8 +222,8 @@ states:
     - goto: wish
   long:
     - say:
-        da: "Vi har mange opgaver, og derfor tager det her lidt længere tid at sige end det, vi ellers siger, når nogen ringer."
-        en: "We do a lot, and so this takes a little longer to say than what we say otherwise when somebody calls."
+        da: "Du valgte {{ wish }}. Vi har mange opgaver, og derfor tager det her lidt længere tid at sige end det, vi ellers siger, når nogen ringer."
+        en: "You chose {{ wish }}. We do a lot, and so this takes a little longer to say than what we say otherwise when somebody calls."
     - goto: wish
   record:
     - record:

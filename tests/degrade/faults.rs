@@ -327,7 +327,7 @@ async fn a_call_beyond_the_capacity_gets_keys_at_once_and_those_in_progress_are_
         anyhow::Ok(waits)
     };
     let (other, waits) = tokio::join!(other, speaks);
-    let mut other = other.unwrap();
+    let mut other = other.unwrap_or_else(|error| panic!("{error:#}; {}", scene.hotline.log()));
     for wait in waits.unwrap() {
         assert!(wait < Duration::from_millis(1800), "{wait:?}");
     }

@@ -19,9 +19,10 @@ use serde_json::Value;
 
 use page::{blocks, code, commands, copy, here, text};
 
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "README.md",
     "docs/flows.md",
+    "docs/languages.md",
     "docs/asterisk.md",
     "docs/freeswitch.md",
     "docs/speech.md",

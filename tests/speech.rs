@@ -9,6 +9,8 @@
     reason = "a story that breaks at such a place has failed"
 )]
 
+#[path = "speech/barge_in.rs"]
+mod barge_in;
 #[path = "speech/remote.rs"]
 mod remote;
 

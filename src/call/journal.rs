@@ -57,6 +57,18 @@ pub enum Entry {
         /// Why.
         reason: String,
     },
+    /// A voice speaks that stands in for a better one of its language.
+    StoodIn {
+        /// Its engine.
+        engine: String,
+        /// Its place in the language's list of voices, from 0.
+        place: usize,
+    },
+    /// Something could not be said.
+    Unsaid {
+        /// Why.
+        reason: String,
+    },
     /// The call ended.
     Ended {
         /// How.

@@ -626,10 +626,16 @@ impl Call {
             }
             Result::Made(number, Ok(prompt)) => {
                 self.mute = 0;
+                if let Some((engine, place)) = prompt.stands_in() {
+                    self.note(Entry::StoodIn { engine, place });
+                }
                 self.playout.made(number, prompt);
             }
             Result::Made(number, Err(error)) => {
                 tracing::error!(call = %self.call, "a prompt could not be spoken: {error}");
+                self.note(Entry::Unsaid {
+                    reason: error.to_string(),
+                });
                 self.playout.made(number, Prompt::whole(Arc::from([])));
                 self.mute += 1;
                 // A bot that cannot speak is worse than none.

@@ -87,7 +87,7 @@ impl Arguments {
                 .iter()
                 .filter(|sheet| sheet.language == recogniser.language())
             {
-                let heard = match play(recogniser.as_ref(), sheet, tempo) {
+                let heard = match play(recogniser.as_ref(), sheet, &playbook, tempo) {
                     Ok(heard) => heard,
                     Err(error) => {
                         writeln!(io::stderr(), "{}: {error}", sheet.recording.display())?;
@@ -123,13 +123,23 @@ impl Arguments {
     }
 }
 
-fn play(recogniser: &dyn Recogniser, sheet: &Sheet, tempo: Tempo) -> Result<Audition, String> {
+fn play(
+    recogniser: &dyn Recogniser,
+    sheet: &Sheet,
+    playbook: &Playbook,
+    tempo: Tempo,
+) -> Result<Audition, String> {
     let samples: Arc<[i16]> = wav::read(&sheet.recording)
         .map_err(|error| error.to_string())?
         .into();
     // As a call does: what a caller may want is asked without hints.
     let asked = Asked {
         expect: sheet.expect,
+        vocabulary: playbook
+            .phrases()
+            .get(&sheet.language)
+            .cloned()
+            .unwrap_or_default(),
         ..Asked::anything()
     };
     audition(recogniser, &asked, &samples, tempo).map_err(|error| error.to_string())

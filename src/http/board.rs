@@ -106,7 +106,12 @@ impl Board {
                     call.note(command);
                 }
             }
-            Entry::Event(_) | Entry::Pbx(_) | Entry::Degraded(_) | Entry::EarLost { .. } => {}
+            Entry::Event(_)
+            | Entry::Pbx(_)
+            | Entry::Degraded(_)
+            | Entry::EarLost { .. }
+            | Entry::StoodIn { .. }
+            | Entry::Unsaid { .. } => {}
         }
     }
 }

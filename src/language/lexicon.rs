@@ -235,6 +235,21 @@ impl Lexicon {
         (parts.len() > 1 && parts.iter().any(tells)).then_some(parts)
     }
 
+    /// Returns how many digits a folded word stands for, at least.
+    pub(super) fn digits_said_by(&self, folded: &str) -> usize {
+        let of = |kind: &Kind| match kind {
+            Kind::Composite(_) => 2,
+            Kind::Plus | Kind::Repeat(_) => 1,
+            Kind::And | Kind::Ordinal(_) => 0,
+            kind => usize::from(kind.is_number_word()),
+        };
+        match (self.get(folded), self.split(folded)) {
+            (Some(kind), _) => of(kind),
+            (None, Some(parts)) => parts.iter().map(|(_, kind)| of(kind)).sum(),
+            (None, None) => 0,
+        }
+    }
+
     /// Finds the one entry that a longer word was meant to be, if there is exactly one, and how
     /// sure that is.
     pub(crate) fn nearest(&self, folded: &str) -> Option<(Kind, f32)> {

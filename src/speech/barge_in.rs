@@ -27,10 +27,10 @@ const MOST: usize = 30;
 const VOWELS: usize = 3;
 
 /// Voiced frames that make speech when their spectrum moves, as that of a hum does not.
-const VOICED: usize = 5;
+const VOICED: usize = 4;
 
 /// How far the spectrum moves between two sounds of speech, in dB per band.
-const MOVES: f32 = 5.0;
+const MOVES: f32 = 4.5;
 
 /// From this periodicity on a frame has a pitch.
 const PITCH: f32 = 0.6;
@@ -74,7 +74,7 @@ impl Heard {
     fn is_vowel(&self) -> bool {
         let spectrum = &self.spectrum;
         self.is_voiced()
-            && (spectrum.low() < -4.0 || spectrum.high() > -12.0)
+            && (spectrum.low() < -2.5 || spectrum.high() > -12.0)
             && spectrum.high() < -2.0
             && !spectrum.is_tone()
     }
@@ -131,6 +131,7 @@ impl BargeIn {
             self.quiet += 1;
             if self.quiet >= GAP {
                 self.sound.clear();
+                self.echo.rest();
                 self.spoken = false;
             } else if !self.sound.is_empty() {
                 self.remember(None);

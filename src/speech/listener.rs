@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use webrtc_vad::{SampleRate, Vad, VadMode};
-
 use super::barge_in::{BargeIn, Sound};
 use super::chain::Chain;
+use super::detector::Detector;
 use super::line::{Line, Next, Order, Samples};
 use super::turn::{self, Change, FRAME_TIME, Turn, Words};
 use super::{
@@ -38,10 +37,7 @@ const PARTIAL_EVERY: u32 = 6;
 /// The most events that wait for a call that does not take them.
 const MOST_EVENTS: usize = 32;
 
-/// Words of an unclear sound that make it speech while it lasts.
-const PLAIN_WORDS: usize = 2;
-
-/// How certain the words of an unclear sound have to be to make it speech when it is over.
+/// How certain words have to be that alone tell speech from music.
 const PLAIN: f32 = 0.5;
 
 /// How long no audio may come before its absence counts as silence.
@@ -82,6 +78,8 @@ struct Question {
 struct Turned {
     /// Whether nobody was told that it had begun.
     hidden: bool,
+    /// Whether it sounded like speech.
+    sounded: bool,
     /// Whether it began over our own words.
     over_words: bool,
 }
@@ -90,7 +88,7 @@ struct Turned {
 pub(super) struct Listener {
     line: Arc<Line>,
     recognisers: Arc<Recognisers>,
-    vad: Vad,
+    detector: Detector,
     turn: Turn,
     vocabulary: Arc<Phrases>,
     task: Task,
@@ -110,6 +108,8 @@ pub(super) struct Listener {
     hidden: bool,
     /// Whether the turn in progress began over our own words.
     over_words: bool,
+    /// Whether the turn in progress sounded like speech.
+    sounded: bool,
     /// Whether what sounded like speech was none the last time: then words must be made out first.
     wary: bool,
 }
@@ -121,7 +121,7 @@ impl Listener {
         Self {
             line,
             recognisers,
-            vad: Vad::new_with_rate_and_mode(SampleRate::Rate8kHz, VadMode::Aggressive),
+            detector: Detector::new(turn.detector()),
             turn,
             vocabulary: Arc::default(),
             task: Task::Deaf,
@@ -134,6 +134,7 @@ impl Listener {
             barge_in: BargeIn::new(),
             hidden: false,
             over_words: false,
+            sounded: false,
             wary: false,
         }
     }
@@ -177,7 +178,7 @@ impl Listener {
     /// Takes the caller's next 20 ms; what is only our echo is no sound of theirs.
     fn listen_in(&mut self, samples: Samples) {
         let level = decibels(&samples);
-        let voiced = self.vad.is_voice_segment(&samples).unwrap_or(false);
+        let voiced = self.detector.is_voice(&samples);
         let talking = self.line.is_talking();
         let judges = talking || self.hidden || self.barge_in.may_echo();
         let gate = if judges {
@@ -201,6 +202,7 @@ impl Listener {
             };
             self.frame(samples, frame);
         }
+        self.sounded |= sound == Sound::Speech;
         // After our words, silence would be counted against a caller who has begun.
         let nothing_comes_back = !talking && !self.barge_in.may_echo();
         if nothing_comes_back || (sound == Sound::Speech && !self.wary) {
@@ -226,6 +228,7 @@ impl Listener {
             Some(Change::SpeechStarted) => {
                 self.over_words = frame.talking;
                 self.hidden = frame.talking;
+                self.sounded = false;
                 self.speech_started();
             }
             None if speaking => self.hear(&samples),
@@ -476,7 +479,8 @@ impl Listener {
                 language: hypothesis.language,
                 likeliest: likeliest == Some(&hypothesis.language),
             }));
-        if self.hidden && says(&heard) >= PLAIN_WORDS {
+        // Recognisers make words of coughs too: alone, words so far prove nothing.
+        if self.sounded && says(&heard) > 0 {
             self.reveal();
         }
         if !self.hidden {
@@ -488,6 +492,7 @@ impl Listener {
         self.kept.clear();
         let turned = Turned {
             hidden: std::mem::take(&mut self.hidden),
+            sounded: self.sounded,
             over_words: self.over_words,
         };
         let Task::Listen(question) = &mut self.task else {
@@ -544,8 +549,12 @@ impl Listener {
         let heard = Heard { hypotheses };
         let words = says(&heard);
         match turned {
-            // A cough: nobody was told that it began.
-            Some(Turned { hidden: true, .. }) if words == 0 || !sure => return true,
+            // A cough: nobody was told that it began. Recognisers make words of coughs too.
+            Some(Turned {
+                hidden: true,
+                sounded,
+                ..
+            }) if !sounded || words == 0 || !sure => return true,
             Some(Turned { hidden: true, .. }) => {
                 self.send(EarEvent::SpeechStarted);
                 self.send(EarEvent::TurnEnded);
@@ -625,3 +634,6 @@ fn drop_failed(
         .retain_mut(|listening| does(listening).map_err(|error| fault = Some(error)).is_ok());
     fault
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ mod barge_in;
 pub mod breaker;
 mod chain;
 mod config;
+mod detector;
 mod ears;
 pub mod espeak;
 mod fault;

@@ -72,7 +72,7 @@ enum Part {
     /// A WAV's header is still coming.
     Head,
     /// Samples are coming.
-    Samples(Samples),
+    Samples(Box<Samples>),
 }
 
 struct Samples {
@@ -98,6 +98,9 @@ impl Reader {
     /// # Errors
     /// When there is no way from that rate to 8 kHz.
     pub(super) fn bare(rate: u32) -> Result<Self, String> {
+        if !RATES.contains(&rate) {
+            return Err(format!("{rate} Hz is not between 4000 and 192000 Hz"));
+        }
         let format = Format {
             encoding: Encoding::Signed16,
             channels: 1,
@@ -105,7 +108,7 @@ impl Reader {
         };
         Ok(Self {
             waiting: Vec::new(),
-            part: Part::Samples(Samples::new(format, None)?),
+            part: Part::Samples(Box::new(Samples::new(format, None)?)),
         })
     }
 
@@ -124,7 +127,7 @@ impl Reader {
             };
             self.waiting.drain(..start);
             let promised = (length != 0 && length < UNKNOWN).then_some(u64::from(length));
-            self.part = Part::Samples(Samples::new(format, promised)?);
+            self.part = Part::Samples(Box::new(Samples::new(format, promised)?));
         }
         match &mut self.part {
             Part::Head => Ok(Vec::new()),

@@ -40,10 +40,23 @@ const STEADY: usize = 25;
 /// The most by which the level of a steady sound varies over that time, in dB.
 const STEADY_RANGE: f32 = 5.0;
 
+/// What tells a voice from other sounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Detection {
+    /// WebRTC's voice activity detector: made for telephones, and costs next to nothing.
+    #[default]
+    Webrtc,
+    /// A small neural network, for noisy lines.
+    Neural,
+}
+
 /// When turns begin and end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    /// What tells a voice from other sounds.
+    pub detector: Detection,
     /// The pause that ends a turn, per kind of answer.
     pub pauses: Pauses,
     /// The longest turn when a word or a sentence is expected.
@@ -67,6 +80,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            detector: Detection::default(),
             pauses: Pauses::default(),
             longest: Duration::from_secs(15),
             longest_text: Duration::from_secs(60),
@@ -232,6 +246,11 @@ impl Turn {
         self.expect = expect;
         self.patience = patience;
         self.answered = false;
+    }
+
+    /// Returns what is to tell the caller's voice from other sounds.
+    pub fn detector(&self) -> Detection {
+        self.settings.detector
     }
 
     /// Tells whether the caller is in a turn.

@@ -18,6 +18,7 @@ mod flows;
 mod manager;
 mod memory;
 mod processor;
+mod remote;
 mod report;
 mod start;
 mod tenant;
@@ -111,6 +112,9 @@ async fn measure(wanted: &[String]) -> Result<bool> {
         report.take(&names, bargein::stops().await);
         let names = ["bargein.false_stops"];
         report.take(&names, bargein::false_stops().await);
+    }
+    if wants("remote") {
+        report.take(&["turn.remote_overhead_p95"], remote::measure().await);
     }
     if wants("asr") {
         report.take(

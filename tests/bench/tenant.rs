@@ -95,6 +95,9 @@ states:
         confirm: false
         otherwise: [ goto: sure ]
     - say: { da: "Noteret.", en: "Noted." }
+    - when:
+        - if: number == '0000'
+          do: [ hangup: {} ]
     - goto: sure
 "#;
 
@@ -112,5 +115,8 @@ states:
         into: wish
         otherwise: [ goto: wish ]
     - say: { da: "Noteret.", en: "Noted." }
+    - when:
+        - if: wish == 'operator'
+          do: [ hangup: {} ]
     - goto: wish
 "#;

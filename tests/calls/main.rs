@@ -10,6 +10,8 @@
 mod house;
 mod leave;
 mod orders;
+#[expect(dead_code, reason = "has not passed yet, so it is not run yet")]
+mod people;
 mod promise;
 mod reach;
 mod survive;
@@ -81,7 +83,9 @@ mod asterisk {
     with_a_caller!(Asterisk);
     with_a_contact_centre!(Asterisk);
     // Only Asterisk's dialplan announces calls, so that only there it can be done by HTTP.
-    run! { Asterisk: reach::a_call_announced_by_http_needs_no_event }
+    run! { Asterisk:
+        reach::a_call_announced_by_http_needs_no_event
+    }
 }
 
 mod freeswitch {

@@ -151,6 +151,9 @@ pub(crate) async fn a_caller_hears_the_next_voice_when_the_first_one_hangs(switc
     let after = heard.saturating_duration_since(answered);
     assert!(after < Duration::from_secs(3), "heard only after {after:?}");
     assert!(!call.heard().has_tone(440.0));
+    house
+        .line(0, |line| line["stood_in"]["engine"] == "coqui")
+        .await;
     let failed = house.hotline.figure("hotline_prompts_failed_total").await;
     assert!(failed.unwrap().is_some_and(|it| it >= 1.0));
 }

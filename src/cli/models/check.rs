@@ -121,7 +121,7 @@ impl Place {
             return Ok(vec![self.look_at_archive(known)?]);
         }
         let mut findings = self.look_at_files(known)?;
-        if findings.is_empty() {
+        if findings.is_empty() && self.path.is_dir() {
             findings.push(self.finding(
                 true,
                 "no published checksum; files are checked for being whole",
@@ -209,12 +209,10 @@ impl Place {
 
     fn look_at_archive(&self, known: &[Model]) -> Result<Finding, Stop> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let archives = known
+        let mut archives = known
             .iter()
             .filter_map(|model| Some((model, model.archive.as_ref()?)));
-        let found = archives
-            .into_iter()
-            .find(|(_, archive)| archive.name == name);
+        let found = archives.find(|(_, archive)| archive.name == name);
         match found {
             Some((model, archive)) => compare(&self.path, archive, model),
             None => Ok(self.finding(

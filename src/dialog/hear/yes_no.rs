@@ -63,8 +63,20 @@ fn verdict(heard: &[String], tongue: &Tongue) -> Option<Answer<bool>> {
                 at += length;
             }
             None => {
-                others += u32::from(!answers.fillers.has(&heard[at]));
-                at += 1;
+                let negated = answers.not.has(&heard[at]);
+                match negated.then(|| turned(&heard[at + 1..], tongue)).flatten() {
+                    Some((length, worth)) => {
+                        let said = heard[at..=at + length].join(" ");
+                        if no.as_ref().is_none_or(|(most, _)| worth > *most) {
+                            no = Some((worth, said));
+                        }
+                        at += 1 + length;
+                    }
+                    None => {
+                        others += u32::from(!answers.fillers.has(&heard[at]));
+                        at += 1;
+                    }
+                }
             }
         }
     }
@@ -88,6 +100,13 @@ fn verdict(heard: &[String], tongue: &Tongue) -> Option<Answer<bool>> {
         confidence,
         why: format!("'{said}' says {answer}"),
     })
+}
+
+/// Finds what a negation in front of the words turns into a no: "not | correct".
+fn turned(heard: &[String], tongue: &Tongue) -> Option<(usize, f32)> {
+    let (length, worth) = longest(heard, tongue)?;
+    let turns = worth > 0.0 && !tongue.answers.strong.has(heard.first()?);
+    turns.then_some((length, worth * 0.85))
 }
 
 /// Finds the longest phrase that the words begin with.

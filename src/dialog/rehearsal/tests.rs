@@ -273,3 +273,117 @@ fn a_story_at_no_time_says_so() {
     let shortfalls = told("{ name: when, at: \"tomorrow\", turns: [] }");
     assert_eq!(shortfalls[0].turn, None);
 }
+
+const ANSWERS: &str = r#"
+flow: reception
+start: sure
+states:
+  sure:
+    - ask:
+        say: { da: "Er det rigtigt?", en: "Is that right?" }
+        for: yes_no
+        into: sure
+        barge_in: keys
+    - ask:
+        say: { da: "Hvad er nummeret?", en: "What is the number?" }
+        for: { digits: { min: 4, max: 4 } }
+        into: number
+        confirm: false
+    - ask:
+        say: { da: "Hvilken dag?", en: "Which day?" }
+        for: date
+        into: day
+        patience: 900ms
+        confirm: false
+    - hangup: {}
+"#;
+
+/// Begins a dialog of questions that are answered shortly.
+fn asked() -> (Dialog, Timestamp) {
+    let mut shelf = Shelf::clone(&playbook().shelf);
+    let flow: Flow = serde_saphyr::from_str(ANSWERS).unwrap();
+    shelf.flows = [(flow.flow.clone(), Arc::new(flow))].into();
+    let playbook = Arc::new(Playbook::new(Arc::new(shelf)).unwrap());
+    let now = moment("2026-11-24 10:00", &playbook).unwrap();
+    let mut dialog = Dialog::new(playbook, Caller::default(), None);
+    dialog.handle(Event::Answered, now);
+    (dialog, now)
+}
+
+/// Tells whether words so far are enough of an answer.
+fn is_enough(dialog: &mut Dialog, words: &str, now: Timestamp) -> bool {
+    let so_far = Heard::written(Language::DA, words);
+    let commands = dialog.handle(Event::Partial(so_far), now);
+    assert!(
+        commands.iter().all(|it| *it == Command::Enough),
+        "{commands:?}"
+    );
+    !commands.is_empty()
+}
+
+#[test]
+fn words_so_far_are_enough_when_nothing_can_follow() {
+    let (mut dialog, now) = asked();
+    for (words, enough) in [
+        ("ja", true),
+        ("nej tak", true),
+        ("ja det er det", true),
+        ("ja men", false),
+        ("ja [unk]", false),
+        ("øh", false),
+        ("måske", false),
+    ] {
+        assert_eq!(is_enough(&mut dialog, words, now), enough, "{words}");
+    }
+    dialog.handle(Event::Heard(Heard::written(Language::DA, "ja")), now);
+    for (words, enough) in [
+        ("fire to syv", false),
+        ("fire to syv nul", true),
+        ("fire to syv nul otte", false),
+        ("nummeret er øh", false),
+    ] {
+        assert_eq!(is_enough(&mut dialog, words, now), enough, "{words}");
+    }
+    dialog.handle(
+        Event::Heard(Heard::written(Language::DA, "fire to syv nul")),
+        now,
+    );
+    for (words, enough) in [
+        ("i morgen", true),
+        ("den tredje december", true),
+        ("på mandag", false),
+        ("den tredje", false),
+    ] {
+        assert_eq!(is_enough(&mut dialog, words, now), enough, "{words}");
+    }
+}
+
+#[test]
+fn a_question_tells_the_ear_its_own_pause() {
+    let (mut dialog, now) = asked();
+    dialog.handle(Event::Heard(Heard::written(Language::DA, "ja")), now);
+    let commands = dialog.handle(
+        Event::Heard(Heard::written(Language::DA, "fire to syv nul")),
+        now,
+    );
+    let patience = commands.iter().find_map(|it| match it {
+        Command::Listen(listen) => listen.patience,
+        _ => None,
+    });
+    assert_eq!(patience, Some(std::time::Duration::from_millis(900)));
+}
+
+#[test]
+fn a_sign_that_the_caller_listens_is_no_answer_unless_it_answers() {
+    let (mut dialog, now) = asked();
+    let meant =
+        |dialog: &Dialog, words: &str| dialog.is_meant(&Heard::written(Language::DA, words), now);
+    assert!(!dialog.is_meant(&Heard::default(), now));
+    assert!(!meant(&dialog, "[unk]"));
+    assert!(!meant(&dialog, "mhm"));
+    assert!(meant(&dialog, "ja"));
+    dialog.handle(Event::Heard(Heard::written(Language::DA, "ja")), now);
+    assert!(!meant(&dialog, "ja okay"));
+    assert!(meant(&dialog, "fire to syv nul"));
+    assert!(meant(&dialog, "jeg kan ikke huske det"));
+}

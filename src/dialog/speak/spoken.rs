@@ -1,11 +1,12 @@
 //! Whole texts made ready for a voice: what is written with digits and signs is written out in
 //! words, and words are left alone. Which sign means what stands in the language's file.
 
-use jiff::civil::Date;
+mod days;
+mod hours;
+mod prices;
 
-use super::{amount, cardinal, clock, digits_in, number_in, pair, phone_in, spell_in, year_in};
-use crate::language::{Currency, Tongue, tongue};
-use crate::understand::text::fold;
+use super::{cardinal, digits_in, number_in, pair, phone_in, spell_in, year_in};
+use crate::language::{Tongue, tongue};
 use crate::words::{Language, PhoneNumber};
 
 /// Writes out what a text says in digits and signs, so that any voice reads it right.
@@ -224,15 +225,6 @@ impl<'t> Writer<'t> {
         }
     }
 
-    fn iso_date(&self, rest: &str) -> Option<Said> {
-        let written = rest.get(..10).filter(|_| !digit_at(rest, 10))?;
-        let date: Date = written.parse().ok().filter(|_| digit_at(written, 3))?;
-        let (day, month) = (date.day().unsigned_abs(), date.month().unsigned_abs());
-        let year = year_in(date.year().unsigned_abs().into(), self.tongue);
-        let words = format!("{} {year}", self.day_and_month(day.into(), month.into()));
-        Some((words, written.len()))
-    }
-
     /// Says eight digits, in pairs, fours or at once, as a telephone number.
     fn phone_number(&self, rest: &str) -> Option<Said> {
         let mut end = 0;
@@ -267,199 +259,6 @@ impl<'t> Writer<'t> {
         fits.then(|| (format!("{}, {}", said(birth), said(serial)), 11))
     }
 
-    /// Says `3. maj 2026`, `3/5`, `24.12.2026`, `3 May`.
-    fn date(&self, rest: &str) -> Option<Said> {
-        let first = leading_digits(rest);
-        let day: u32 = first.parse().ok().filter(|day| (1..=31).contains(day))?;
-        let mut end = first.len();
-        let points = self.tongue.spoken.written.points;
-        for sign in ['/', '.', '-'] {
-            let Some(after) = rest[end..].strip_prefix(sign) else {
-                continue;
-            };
-            let second = leading_digits(after);
-            let Some(month) = second
-                .parse::<u32>()
-                .ok()
-                .filter(|month| (1..=12).contains(month))
-            else {
-                continue;
-            };
-            let mut until = end + 1 + second.len();
-            // `24/12-2026` is how many Danes write.
-            let third = rest[until..].strip_prefix([sign, '-']).map(leading_digits);
-            let year = match third.filter(|year| matches!(year.len(), 2 | 4)) {
-                Some(year) => {
-                    until += 1 + year.len();
-                    Some(year)
-                }
-                // `9.15` may be a time and `9-12` hours; `3/5` is a day, but `1/2` a part.
-                None if sign != '/' || matches!((first, second), ("1", "2") | ("24", "7")) => {
-                    continue;
-                }
-                None => None,
-            };
-            if digit_at(rest, until) {
-                continue;
-            }
-            let said = self.day_and_month(day, month);
-            let words = match year.and_then(|year| year.parse::<u32>().ok()) {
-                Some(year @ 0..=99) => {
-                    format!("{said} {}", pair(&format!("{year:02}"), self.tongue))
-                }
-                Some(year) => format!("{said} {}", year_in(year, self.tongue)),
-                None => said,
-            };
-            return Some((words, until));
-        }
-        // `3. maj`, `3 May`, `3rd of May`.
-        let sign = self.tongue.numbers.ordinal_signs.iter().find(|sign| {
-            rest[end..]
-                .strip_prefix(*sign)
-                .is_some_and(|after| !after.starts_with(char::is_alphanumeric))
-        });
-        end += match sign {
-            Some(sign) => sign.len(),
-            None => usize::from(points && rest[end..].starts_with('.')),
-        };
-        let mut next = end + blanks(&rest[end..]);
-        let mut word = leading_word(&rest[next..]);
-        if self.tongue.days.between.has(&fold(word)) && !word.is_empty() {
-            next += word.len();
-            next += blanks(&rest[next..]);
-            word = leading_word(&rest[next..]);
-        }
-        let month = self.month(word).filter(|_| next > first.len())?;
-        next += word.len();
-        let (year, bytes) = self.year_after(&rest[next..]);
-        Some((
-            format!("{}{year}", self.day_and_month(day, month)),
-            next + bytes,
-        ))
-    }
-
-    /// Says `May 3rd, 2026`, where months come first.
-    fn month_first(&self, word: &str, after: &str) -> Option<Said> {
-        let month = self
-            .month(word)
-            .filter(|_| !self.tongue.spoken.written.points)?;
-        let blank = blanks(after);
-        let digits = leading_digits(&after[blank..]);
-        let day: u32 = digits.parse().ok().filter(|day| (1..=31).contains(day))?;
-        let mut end = blank + digits.len();
-        let signs = &self.tongue.numbers.ordinal_signs;
-        let sign = signs.iter().find(|sign| after[end..].starts_with(*sign));
-        end += sign.map_or(0, str::len);
-        if blank == 0 || after[end..].starts_with(|c: char| c.is_alphanumeric() || c == ':') {
-            return None;
-        }
-        let (year, bytes) = self.year_after(&after[end..]);
-        Some((
-            format!("{}{year}", self.day_and_month(day, month)),
-            end + bytes,
-        ))
-    }
-
-    /// Says the year after a date, if one follows: ` 2026`, `, 2026`.
-    fn year_after(&self, after: &str) -> (String, usize) {
-        let comma = usize::from(after.starts_with(','));
-        let blank = blanks(&after[comma..]);
-        let digits = leading_digits(&after[comma + blank..]);
-        match digits.parse::<u32>() {
-            Ok(year @ 1100..=2099) if blank > 0 && digits.len() == 4 => (
-                format!(" {}", year_in(year, self.tongue)),
-                comma + blank + digits.len(),
-            ),
-            _ => (String::new(), 0),
-        }
-    }
-
-    fn month(&self, word: &str) -> Option<u32> {
-        let folded = fold(word);
-        let months = self.tongue.days.months.iter().zip(1..);
-        months
-            .filter(|_| !folded.is_empty())
-            .find_map(|(forms, month)| forms.heard.contains(&folded).then_some(month))
-    }
-
-    /// Says day and month so that they fit the word before them: "den tredje maj".
-    fn day_and_month(&self, day: u32, month: u32) -> String {
-        let spoken = &self.tongue.spoken;
-        let before = fold(self.last_word());
-        let article = spoken.day_and_month.split(' ').next().unwrap_or_default();
-        let follows = self.tongue.days.before.has(&before);
-        let template = match &spoken.day_and_month_after {
-            Some(after) if follows && before != fold(article) => after.as_str(),
-            _ if follows => spoken
-                .day_and_month
-                .trim_start_matches(article)
-                .trim_start(),
-            _ => spoken.day_and_month.as_str(),
-        };
-        let month = (month as usize + 11) % 12;
-        template
-            .replace("{day}", &self.tongue.ordinal(day))
-            .replace("{month}", &self.tongue.days.months[month].spoken)
-    }
-
-    /// Says `1.250,50 kr.`, `20 €`.
-    fn price(&self, rest: &str) -> Option<Said> {
-        let (cents, mut end) = self.cents(rest)?;
-        end += blanks(&rest[end..]);
-        let (currency, bytes) = self.currency(&rest[end..])?;
-        let words = amount(cents, currency, self.tongue);
-        Some((self.stopped(words, &rest[end..], bytes), end + bytes))
-    }
-
-    /// Says `kr. 250`, `€ 20`.
-    fn price_after(&self, sign: &str, rest: &str) -> Option<Said> {
-        let money = &self.tongue.spoken.money;
-        let currency = money
-            .iter()
-            .find(|currency| currency.signs.has(&fold(sign)))?;
-        let (cents, end) = self.cents(rest)?;
-        Some((amount(cents, currency, self.tongue), end))
-    }
-
-    /// Finds the currency that a text begins with, and how many bytes its sign has.
-    fn currency(&self, rest: &str) -> Option<(&'t Currency, usize)> {
-        let signs = self
-            .tongue
-            .spoken
-            .money
-            .iter()
-            .flat_map(|currency| currency.signs.iter().map(move |sign| (currency, sign)));
-        signs
-            .filter(|(_, sign)| {
-                let begins = rest
-                    .get(..sign.len())
-                    .is_some_and(|text| fold(text) == **sign);
-                let word = sign.ends_with(char::is_alphanumeric);
-                begins && !(word && rest[sign.len()..].starts_with(char::is_alphanumeric))
-            })
-            .map(|(currency, sign)| (currency, sign.len()))
-            .max_by_key(|(_, bytes)| *bytes)
-    }
-
-    /// Reads an amount in hundredths: `1.250,50`, `250,-`, `250`.
-    fn cents(&self, rest: &str) -> Option<(i64, usize)> {
-        let (whole, mut end) = self.thousands(rest)?;
-        let mut cents = 0;
-        if let Some(after) = rest[end..].strip_prefix([',', '.']) {
-            let decimals = leading_digits(after);
-            if decimals.len() == 2 {
-                cents = decimals.parse().ok()?;
-                end += 3;
-            } else if after.starts_with('-') {
-                end += 2;
-            } else if decimals.len() == 1 {
-                cents = decimals.parse::<i64>().ok()? * 10;
-                end += 2;
-            }
-        }
-        Some((i64::from(whole) * 100 + cents, end))
-    }
-
     /// Reads a whole number with or without signs between its thousands.
     fn thousands(&self, rest: &str) -> Option<(u32, usize)> {
         let sign = if self.tongue.spoken.written.decimal_sign == "," {
@@ -482,84 +281,6 @@ impl<'t> Writer<'t> {
             .ok()
             .filter(|value| *value <= super::LARGEST)?;
         Some((value, end))
-    }
-
-    /// Says times and what lies between them: `14.30`, `9-15`, `9.00-15.30`.
-    fn hours(&self, rest: &str) -> Option<Said> {
-        let (from, end) = self.time_of_day(rest)?;
-        let Some(dash) = dash(&rest[end..]) else {
-            return Some((from, end));
-        };
-        let (until, more) = self.time_of_day(&rest[end + dash..])?;
-        let to = &self.tongue.spoken.written.to;
-        Some((format!("{from} {to} {until}"), end + dash + more))
-    }
-
-    /// Says one time that is written with its minutes; an hour alone only after "kl.".
-    fn time_of_day(&self, rest: &str) -> Option<Said> {
-        let written = &self.tongue.spoken.written;
-        let hour = leading_digits(rest);
-        let value: u32 = hour.parse().ok().filter(|hour| hour_fits(*hour))?;
-        let sign = rest[hour.len()..].chars().next();
-        let parts = sign == Some(':') || (written.points && sign == Some('.'));
-        let minutes = if parts {
-            leading_digits(&rest[hour.len() + 1..])
-        } else {
-            ""
-        };
-        let minute = minutes
-            .parse::<u32>()
-            .ok()
-            .filter(|minute| minutes.len() == 2 && *minute < 60);
-        let mut end = hour.len();
-        let tongue = self.tongue;
-        let after_hour = |end: usize| {
-            let word = leading_word(rest[end..].trim_start_matches(' '));
-            tongue
-                .clock
-                .after_hour
-                .has(&fold(word))
-                .then_some(word)
-                .filter(|word| !word.is_empty())
-        };
-        let Some(minute) = minute else {
-            let announced = tongue.clock.announce.has(&fold(self.last_word()))
-                && tongue.spoken.time.halves.is_none();
-            let whole = !rest[end..].starts_with([':', '/']) && !digit_after_sign(&rest[end..]);
-            let fits = (announced && (whole || dash(&rest[end..]).is_some())
-                || after_hour(end).is_some())
-                && hour.len() <= 2
-                && !rest[end..].starts_with(char::is_alphabetic);
-            return fits.then(|| (clock(value, 0, "{hour}", tongue), end));
-        };
-        end += 1 + minutes.len();
-        if rest[end..].starts_with(char::is_alphanumeric)
-            || digit_after_sign(&rest[end..]) && !dash_follows(&rest[end..])
-        {
-            return None;
-        }
-        let template = match minute {
-            0 => written.time.replace("{minute}", ""),
-            1..=9 => written.time_few.clone(),
-            _ => written.time.clone(),
-        };
-        // "9:30 am" and "9:30 Uhr" say themselves what the template would add.
-        let word = leading_word(rest[end..].trim_start_matches(' '));
-        let half = matches!(fold(word).as_str(), "am" | "pm")
-            || rest[end..].trim_start().starts_with(['a', 'p'])
-                && rest[end..].trim_start()[1..].starts_with(".m");
-        let template = if half {
-            template.replace("{half}", "")
-        } else {
-            template
-        };
-        if let Some(word) = after_hour(end)
-            && template.contains(word)
-        {
-            end += rest[end..].len() - rest[end..].trim_start_matches(' ').len() + word.len();
-        }
-        let words = clock(value, minute, &template, tongue);
-        Some((words.split_whitespace().collect::<Vec<_>>().join(" "), end))
     }
 
     /// Says a range of whole numbers: `2-3`, `25–30`.

@@ -141,3 +141,88 @@ fn one(document: &Document<Tongue>, findings: &mut Vec<Finding>) {
         findings,
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::flow::embedded::FILES;
+    use crate::flow::{Library, report};
+
+    /// Reads the repository's flows with some of their files changed or left out.
+    fn found(change: impl Fn(&str, &str) -> Option<String>) -> String {
+        let files: Vec<(String, String)> = FILES
+            .iter()
+            .filter_map(|(path, text)| Some(((*path).to_owned(), change(path, text)?)))
+            .collect();
+        report(&Library::read(&files).1, false)
+    }
+
+    fn german(from: &str, to: &str) -> String {
+        found(|path, text| match path {
+            "languages/de.yaml" => {
+                assert!(text.contains(from), "{from}");
+                Some(text.replace(from, to))
+            }
+            _ => Some(text.to_owned()),
+        })
+    }
+
+    #[test]
+    fn a_language_without_a_file_is_told_where_a_tenant_speaks_it() {
+        insta::assert_snapshot!(found(|path, text| (path != "languages/de.yaml").then(|| text.to_owned())), @r"
+        error: nothing is known of the language `de`
+          --> graenseby/tenant.yaml:10:18
+           |
+        10 | languages: [ da, de, en ]
+           |                  ^^
+           |
+           = help: write languages/de.yaml; docs/languages.md tells how
+
+        1 error
+        ");
+    }
+
+    #[test]
+    fn a_template_without_its_blank_is_told() {
+        let told = german("whole: \"{hour} Uhr\"", "whole: \"Uhr\"");
+        assert!(told.contains("error: `{hour}` is missing here"), "{told}");
+        assert!(told.contains("languages/de.yaml:"), "{told}");
+    }
+
+    #[test]
+    fn a_number_word_too_few_is_told() {
+        let told = german("achtzehn, neunzehn ]", "achtzehn ]");
+        assert!(
+            told.contains("invalid length 19, expected an array of length 20"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_worth_that_is_none_is_told_and_so_is_a_day_that_is_none() {
+        let told = german("    ja bitte: 1\n", "    ja bitte: 2\n");
+        assert!(
+            told.contains("2 does not tell how plainly it is said"),
+            "{told}"
+        );
+        let told = german("silvester: 12-31", "silvester: 12-32");
+        assert!(told.contains("\"12-32\" is no day of a year"), "{told}");
+    }
+
+    #[test]
+    fn a_word_that_no_language_file_has_is_told_with_what_was_meant() {
+        let told = german("stemmer: german", "stemer: german");
+        assert!(told.contains("did you mean `stemmer`?"), "{told}");
+    }
+
+    #[test]
+    fn a_file_is_named_as_its_language() {
+        let told = found(|path, text| match path {
+            "languages/de.yaml" => Some(text.replace("language: de", "language: nl")),
+            _ => Some(text.to_owned()),
+        });
+        assert!(
+            told.contains("the language is `nl` and its file `de.yaml`"),
+            "{told}"
+        );
+    }
+}

@@ -481,12 +481,12 @@ error: the text is missing in `da`
 
 3 errors
 "#);
-    let german = TENANT
-        .replace("[ da, en ]", "[ da, de ]")
-        .replace("en: Lille", "de: Lille")
-        .replace("en: the desk", "de: der Schalter")
-        .replace("en: [ counter ]", "de: [ Schalter ]");
-    let told = found(&[("lille/tenant.yaml", &german)]);
+    let swedish = TENANT
+        .replace("[ da, en ]", "[ da, sv ]")
+        .replace("en: Lille", "sv: Lille")
+        .replace("en: the desk", "sv: disken")
+        .replace("en: [ counter ]", "sv: [ kassan ]");
+    let told = found(&[("lille/tenant.yaml", &swedish)]);
     let flows = told
         .lines()
         .filter(|line| line.starts_with("error: none of the"));

@@ -26,6 +26,9 @@ const STILL_ALIKE: f32 = 0.6;
 /// Times that an echo must have had the same delay for it to be known.
 const KNOWN: u32 = 3;
 
+/// Frames of a sound that are compared with all delays, and after these every so many.
+const OFTEN: u32 = 4;
+
 /// How far a delay may be off, in samples: clocks waver.
 const WAVER: usize = 2;
 
@@ -38,6 +41,8 @@ pub(super) struct Echo {
     silent: usize,
     /// The delay of the last echo, and how often it has been the same.
     delay: Option<(usize, u32)>,
+    /// Frames of a sound in a row that were no echo.
+    unlike: u32,
 }
 
 impl Echo {
@@ -47,6 +52,7 @@ impl Echo {
             heard: std::iter::repeat_n(0.0, WINDOW).collect(),
             silent: usize::MAX,
             delay: None,
+            unlike: 0,
         }
     }
 
@@ -69,6 +75,11 @@ impl Echo {
         self.silent.saturating_mul(STEP) < LONGEST
     }
 
+    /// Learns that a sound is over.
+    pub(super) fn rest(&mut self) {
+        self.unlike = 0;
+    }
+
     /// Tells whether the newest that was heard is what was played.
     pub(super) fn is_echo(&mut self) -> bool {
         if !self.may_come() {
@@ -89,8 +100,14 @@ impl Echo {
                 .map(likeness)
                 .fold(0.0, f32::max);
             if alike > STILL_ALIKE {
+                self.unlike = 0;
                 return true;
             }
+        }
+        // What was no echo for a while will hardly become one: it is not looked at all the time.
+        self.unlike += 1;
+        if self.unlike > OFTEN && !self.unlike.is_multiple_of(OFTEN) {
+            return false;
         }
         let (alike, delay) = (0..=LONGEST)
             .map(|delay| (likeness(delay), delay))
@@ -98,6 +115,7 @@ impl Echo {
         if alike < ALIKE {
             return false;
         }
+        self.unlike = 0;
         self.delay = match self.delay {
             Some((known, times)) if known.abs_diff(delay) <= WAVER => {
                 Some((delay, times.saturating_add(1)))

@@ -17,6 +17,9 @@ const EDGES: [usize; BANDS + 1] = [100, 300, 500, 700, 1000, 1400, 1900, 2500, 3
 /// Samples that the energy is measured in.
 const POINTS: usize = 256;
 
+/// Lines of the spectrum, up to the end of the last band.
+const LINES: usize = line_at(EDGES[BANDS]);
+
 /// Nothing below this share counts, in dB.
 const LEAST: f32 = -25.0;
 
@@ -39,15 +42,21 @@ pub(super) struct Spectrum {
     pub(super) bands: [f32; BANDS],
     /// 0 (noise) to 1 (the same again and again).
     pub(super) periodicity: f32,
+    /// The share of the energy that lies in one place.
+    line: f32,
 }
 
 impl Spectrum {
     pub(super) fn of(samples: &[f32; WINDOW]) -> Self {
-        let energies = energies(samples);
-        let total: f32 = energies.iter().sum::<f32>().max(1.0);
+        let lines = lines(samples);
+        let total: f32 = lines.iter().sum::<f32>().max(1.0);
+        let band = |band: usize| line_at(EDGES[band])..line_at(EDGES[band + 1]);
+        let energies: [f32; BANDS] = std::array::from_fn(|it| lines[band(it)].iter().sum());
+        let places = lines.windows(5).map(|place| place.iter().sum::<f32>());
         Self {
             bands: energies.map(|energy| decibels(energy / total).max(LEAST)),
             periodicity: periodicity(samples),
+            line: places.fold(0.0, f32::max) / total,
         }
     }
 
@@ -74,9 +83,9 @@ impl Spectrum {
         self.share(6..BANDS)
     }
 
-    /// Tells whether all energy lies in one place, or at the edge of two bands.
+    /// Tells whether nearly all energy lies in one place.
     pub(super) fn is_tone(&self) -> bool {
-        (0..BANDS - 1).any(|band| self.share(band..band + 2) > -0.03)
+        self.line > 0.9
     }
 }
 
@@ -84,24 +93,28 @@ fn decibels(share: f32) -> f32 {
     10.0 * share.max(1e-9).log10()
 }
 
-fn energies(samples: &[f32; WINDOW]) -> [f32; BANDS] {
+/// Returns the line of the spectrum that begins a band.
+const fn line_at(hertz: usize) -> usize {
+    (hertz * POINTS).div_ceil(RATE)
+}
+
+/// Returns the energy of each line of the spectrum, as far as a telephone carries it.
+fn lines(samples: &[f32; WINDOW]) -> [f32; LINES] {
     let (cosine, fade) = &*TABLES;
     let newest = &samples[WINDOW - POINTS..];
     let mean = newest.iter().sum::<f32>() / POINTS as f32;
     let faded: [f32; POINTS] = std::array::from_fn(|at| (newest[at] - mean) * fade[at]);
-    let line = |hertz: usize| (hertz * POINTS).div_ceil(RATE);
-    std::array::from_fn(|band| {
-        (line(EDGES[band])..line(EDGES[band + 1]))
-            .map(|line| {
-                let (mut real, mut imaginary) = (0.0, 0.0);
-                for (at, sample) in faded.iter().enumerate() {
-                    let step = line * at % POINTS;
-                    real += sample * cosine[step];
-                    imaginary += sample * cosine[(step + POINTS - POINTS / 4) % POINTS];
-                }
-                real * real + imaginary * imaginary
-            })
-            .sum()
+    std::array::from_fn(|line| {
+        if line < line_at(EDGES[0]) {
+            return 0.0;
+        }
+        let (mut real, mut imaginary) = (0.0, 0.0);
+        for (at, sample) in faded.iter().enumerate() {
+            let step = line * at % POINTS;
+            real += sample * cosine[step];
+            imaginary += sample * cosine[(step + POINTS - POINTS / 4) % POINTS];
+        }
+        real * real + imaginary * imaginary
     })
 }
 

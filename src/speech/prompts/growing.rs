@@ -173,6 +173,16 @@ impl Prompt {
         self.0.lock().source.clone()
     }
 
+    /// Returns the engine and the place in the list of voices of one that stands in for a better.
+    pub fn stands_in(&self) -> Option<(String, usize)> {
+        match self.source()? {
+            Source::Kept { engine, rank } | Source::Made { engine, rank, .. } if rank > 0 => {
+                Some((engine, rank))
+            }
+            Source::Tone | Source::Recorded(_) | Source::Kept { .. } | Source::Made { .. } => None,
+        }
+    }
+
     /// Tells whether it could not be made, or broke off.
     pub(super) fn has_failed(&self) -> bool {
         matches!(self.0.progress.borrow().end, Some(Err(_)))

@@ -149,12 +149,13 @@ impl Choice {
             }
         };
         let (mut speech, piece, _seats) = tokio::select! {
+            // Who has waited too long for a seat does not ask any more.
             biased;
-            first = first => first?,
             deadline = patience => return Err(SpeechError::TooSlow {
                 engine: self.called(),
                 deadline,
             }),
+            first = first => first?,
         };
         let Some(piece) = piece else {
             return Err(self.broken("it holds no audio"));

@@ -282,14 +282,14 @@ mod tests {
         let mut settings =
             Settings::of("wss://engine/v1/realtime?intent=transcription", "whisper-1");
         let hints = ["ja".to_owned(), "nej".to_owned()];
-        insta::assert_snapshot!(update(&settings, Language::DA, &hints), @"");
+        insta::assert_snapshot!(update(&settings, Language::DA, &hints), @r#"{"session":{"audio":{"input":{"format":{"type":"audio/pcmu"},"transcription":{"language":"da","model":"whisper-1"},"turn_detection":null}},"type":"transcription"},"type":"session.update"}"#);
         settings.prompt = true;
         settings.language = Some("auto".to_owned());
         settings.audio = Some(AudioFormat::Pcm16At24k);
         settings
             .transcription
             .insert("delay".to_owned(), json!("low"));
-        insta::assert_snapshot!(update(&settings, Language::DA, &hints), @"");
+        insta::assert_snapshot!(update(&settings, Language::DA, &hints), @r#"{"session":{"audio":{"input":{"format":{"rate":24000,"type":"audio/pcm"},"transcription":{"delay":"low","model":"whisper-1","prompt":"ja, nej"},"turn_detection":null}},"type":"transcription"},"type":"session.update"}"#);
     }
 
     #[test]

@@ -5,12 +5,10 @@
 mod answer;
 
 use std::collections::VecDeque;
-use std::io::Cursor;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hound::{SampleFormat, WavSpec, WavWriter};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Response, Url, header};
 use schemars::JsonSchema;
@@ -211,17 +209,18 @@ impl Recogniser for Transcription {
 async fn serve(asking: Asking, prompt: String, mut inside: Inside) {
     // So that the caller's words do not wait for a connection.
     let warming = tokio::spawn(asking.clone().warm());
-    let (mut utterance, mut said): (Vec<i16>, VecDeque<Vec<i16>>) = Default::default();
+    let mut utterance = Utterance::new(asking.settings.rate);
+    let mut said = VecDeque::new();
     loop {
         // One after the other, so that the words come in their order.
-        let Some(samples) = said.pop_front() else {
+        let Some(complete) = said.pop_front() else {
             match inside.next().await {
                 Some(order) => take(order, &mut utterance, &mut said, &inside),
                 None => break,
             }
             continue;
         };
-        let answer = asking.transcribe(&samples, &prompt);
+        let answer = asking.transcribe(complete, &prompt);
         tokio::pin!(answer);
         let outcome = loop {
             tokio::select! {
@@ -244,15 +243,84 @@ async fn serve(asking: Asking, prompt: String, mut inside: Inside) {
     warming.abort();
 }
 
-fn take(order: Order, utterance: &mut Vec<i16>, said: &mut VecDeque<Vec<i16>>, inside: &Inside) {
+fn take(order: Order, utterance: &mut Utterance, said: &mut VecDeque<Utterance>, inside: &Inside) {
     match order {
         Order::Audio(samples) => {
             inside.sent(samples.len());
-            let room = LONGEST.saturating_sub(utterance.len());
-            utterance.extend(samples.iter().take(room));
+            utterance.push(&samples);
         }
-        Order::Finish => said.push_back(std::mem::take(utterance)),
+        Order::Finish => {
+            let next = Utterance::new(utterance.rate);
+            said.push_back(std::mem::replace(utterance, next));
+        }
         Order::Settle => {}
+    }
+}
+
+/// What was said in one turn, brought to the rate wanted while it is said, so that nothing but the
+/// header is to be made at its end.
+struct Utterance {
+    rate: u32,
+    converter: Option<Converter>,
+    /// Samples of the telephone.
+    length: usize,
+    /// Those of the file.
+    bytes: Vec<u8>,
+}
+
+impl Utterance {
+    fn new(rate: u32) -> Self {
+        let converts = rate != RATE as u32;
+        Self {
+            rate,
+            converter: if converts {
+                Converter::new(RATE as u32, rate)
+            } else {
+                None
+            },
+            length: 0,
+            bytes: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, samples: &[i16]) {
+        let room = LONGEST.saturating_sub(self.length);
+        let samples = &samples[..samples.len().min(room)];
+        self.length += samples.len();
+        self.convert(samples);
+    }
+
+    fn convert(&mut self, samples: &[i16]) {
+        let converted = self.converter.as_mut().map(|it| it.push(samples));
+        for sample in converted.as_deref().unwrap_or(samples) {
+            self.bytes.extend(sample.to_le_bytes());
+        }
+    }
+
+    /// Makes it a WAV file: 16 bit, mono.
+    fn wav(mut self) -> Vec<u8> {
+        if self.converter.is_some() {
+            // What is still in the converter comes out behind some silence.
+            self.convert(&[0; RATE / 25]);
+        }
+        self.bytes
+            .truncate(2 * self.length * self.rate as usize / RATE);
+        let length = self.bytes.len() as u32;
+        let mut wav = Vec::with_capacity(44 + self.bytes.len());
+        wav.extend(b"RIFF");
+        wav.extend((36 + length).to_le_bytes());
+        wav.extend(b"WAVEfmt ");
+        wav.extend(16_u32.to_le_bytes());
+        // PCM, one channel.
+        wav.extend([1, 0, 1, 0]);
+        wav.extend(self.rate.to_le_bytes());
+        wav.extend((2 * self.rate).to_le_bytes());
+        // Two bytes, 16 bits.
+        wav.extend([2, 0, 16, 0]);
+        wav.extend(b"data");
+        wav.extend(length.to_le_bytes());
+        wav.extend(self.bytes);
+        wav
     }
 }
 
@@ -302,14 +370,14 @@ impl Asking {
         url
     }
 
-    async fn transcribe(&self, samples: &[i16], prompt: &str) -> Result<Transcript, SpeechError> {
-        if samples.is_empty() {
+    async fn transcribe(&self, said: Utterance, prompt: &str) -> Result<Transcript, SpeechError> {
+        if said.length == 0 {
             return Ok(Transcript::default());
         }
-        let length = Duration::from_secs_f64(samples.len() as f64 / RATE as f64);
+        let length = Duration::from_secs_f64(said.length as f64 / RATE as f64);
         let limit = self.site.connect + self.site.answer + length.saturating_sub(USUAL);
         let key = self.site.key().await?;
-        let asked = self.ask(samples, prompt, key.as_ref());
+        let asked = self.ask(said, prompt, key.as_ref());
         let outcome = timeout(limit, asked)
             .await
             .unwrap_or(Err(RemoteFault::Silent(limit)));
@@ -319,13 +387,11 @@ impl Asking {
 
     async fn ask(
         &self,
-        samples: &[i16],
+        said: Utterance,
         prompt: &str,
         key: Option<&Key>,
     ) -> Result<Transcript, RemoteFault> {
-        let garbage = |reason: String| RemoteFault::Garbage(reason);
-        let wav = wav(samples, self.settings.rate).map_err(garbage)?;
-        let file = Part::bytes(wav)
+        let file = Part::bytes(said.wav())
             .file_name("utterance.wav")
             .mime_str("audio/wav")
             .map_err(|error| RemoteFault::Garbage(error.to_string()))?;
@@ -410,37 +476,6 @@ async fn body(mut response: Response) -> Result<String, RemoteFault> {
     }
 }
 
-/// Writes samples as a WAV file of the rate wanted.
-fn wav(samples: &[i16], rate: u32) -> Result<Vec<u8>, String> {
-    let converted = if rate == RATE as u32 {
-        None
-    } else {
-        let mut converter = Converter::new(RATE as u32, rate)
-            .ok_or_else(|| format!("no audio of {rate} Hz can be made"))?;
-        let mut converted = converter.push(samples);
-        // What is still in the converter comes out behind some silence.
-        converted.extend(converter.push(&[0; RATE / 25]));
-        converted.truncate(samples.len() * rate as usize / RATE);
-        Some(converted)
-    };
-    let spec = WavSpec {
-        channels: 1,
-        sample_rate: rate,
-        bits_per_sample: 16,
-        sample_format: SampleFormat::Int,
-    };
-    let mut bytes = Cursor::new(Vec::new());
-    let mut written = || -> Result<(), hound::Error> {
-        let mut writer = WavWriter::new(&mut bytes, spec)?;
-        for sample in converted.as_deref().unwrap_or(samples) {
-            writer.write_sample(*sample)?;
-        }
-        writer.finalize()
-    };
-    written().map_err(|error| error.to_string())?;
-    Ok(bytes.into_inner())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -448,11 +483,15 @@ mod tests {
     #[test]
     fn an_utterance_becomes_a_wav_of_the_rate_wanted_and_of_its_length() {
         for rate in [8000, 16_000] {
-            let bytes = wav(&[500; 801], rate).unwrap();
-            let reader = hound::WavReader::new(Cursor::new(bytes)).unwrap();
+            let mut utterance = Utterance::new(rate);
+            utterance.push(&[500; 800]);
+            utterance.push(&[500; 1]);
+            let wav = std::io::Cursor::new(utterance.wav());
+            let mut reader = hound::WavReader::new(wav).unwrap();
             assert_eq!(reader.spec().sample_rate, rate);
             assert_eq!(reader.spec().channels, 1);
             assert_eq!(reader.len(), 801 * rate / 8000);
+            assert!(reader.samples::<i16>().all(|sample| sample.is_ok()));
         }
     }
 }

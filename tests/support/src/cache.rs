@@ -80,6 +80,14 @@ pub fn vosk_server() -> Option<Result<(PathBuf, PathBuf)>> {
     Some(existing(script).map(|script| (python, script)))
 }
 
+/// Finds pocketsphinx and recordings of people: `HOTLINE_POCKETSPHINX`, else the cache folder.
+pub fn pocketsphinx() -> Result<PathBuf> {
+    let tree = path_in("HOTLINE_POCKETSPHINX").unwrap_or_else(|| folder().join("pocketsphinx"));
+    existing(tree.join("people/alsa/Front_Left.wav"))?;
+    existing(tree.join("lib/libpocketsphinx.so.3"))?;
+    Ok(tree)
+}
+
 fn path_in(variable: &str) -> Option<PathBuf> {
     env::var_os(variable)
         .filter(|value| !value.is_empty())

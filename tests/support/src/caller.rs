@@ -35,6 +35,17 @@ pub fn wide_danish(text: &str) -> Result<Vec<i16>> {
     Ok(resample(&samples, rate, 2 * RATE))
 }
 
+/// Returns a recording of a person by its name below the folder `people`, such as
+/// `alsa/Front_Left`: 8000 samples a second.
+pub fn person(name: &str) -> Result<Vec<i16>> {
+    let file = cache::pocketsphinx()?.join(format!("people/{name}.wav"));
+    let mut reader =
+        hound::WavReader::open(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let rate = reader.spec().sample_rate;
+    let samples = reader.samples::<i16>().collect::<Result<Vec<_>, _>>()?;
+    Ok(resample(&samples, rate, RATE))
+}
+
 /// Speaks British English: 8000 samples a second.
 pub fn english(text: &str) -> Result<Arc<Vec<i16>>> {
     speak("en-gb", text)

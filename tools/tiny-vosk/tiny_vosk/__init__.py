@@ -5,3 +5,8 @@ has its true label; a small network learns to name them; the network is written 
 Vosk and as models for sherpa-onnx. Nothing here knows a language: words, sentences and the voices
 to speak them come from a file. The models know synthetic voices only and are not for people.
 """
+
+from collections.abc import Callable
+
+# Tells whoever waits how far things are.
+Say = Callable[[str], None]

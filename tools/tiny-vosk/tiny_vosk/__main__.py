@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import vocabulary
+from . import Say, vocabulary
 
 _HERE = Path(__file__).resolve().parents[1]
 _WORDS = _HERE / "words"
@@ -22,9 +22,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("folder", nargs="?", type=Path, default=_FOLDER, help=f"where the models go; {_FOLDER}")
     parser.add_argument("--utterances", type=int, default=_UTTERANCES, help="how many to speak; %(default)s")
     parser.add_argument(
-        "--passes", type=int, nargs=2, default=(_TRUNK_PASSES, _HEAD_PASSES), metavar=("PHONES", "WORDS"),
+        "--passes",
+        type=int,
+        nargs=2,
+        default=(_TRUNK_PASSES, _HEAD_PASSES),
+        metavar=("PHONES", "WORDS"),
         help=f"how often to go through them; {_TRUNK_PASSES} {_HEAD_PASSES}; 0 words makes no model for sherpa-onnx",
-    )  # fmt: skip
+    )
     parser.add_argument("--measure", action="store_true", help="only measure the models in the folder")
     parser.add_argument("--cache", type=Path, help="where corpora are kept")
     parser.add_argument("--check", nargs="*", type=Path, metavar="WORDS", help="only read word lists")
@@ -66,8 +70,10 @@ def main() -> None:
     _measure(words, vosk_folder, sherpa_folder, say)
 
 
-def _make(words, arguments, vosk_folder: Path, sherpa_folder: Path, say) -> None:  # noqa: ANN001
-    from . import corpus, sherpa_model, training, vosk_model
+def _make(
+    words: vocabulary.Vocabulary, arguments: argparse.Namespace, vosk_folder: Path, sherpa_folder: Path, say: Say
+) -> None:
+    from . import corpus, espeak, evaluation, sherpa_model, training, vosk_model
 
     spoken = corpus.kept(words, arguments.utterances, _SEED, arguments.cache, say)
     say(f"{spoken.hours:.1f} h of speech, {len(spoken.words)} words, {len(spoken.phones)} phones")
@@ -77,11 +83,12 @@ def _make(words, arguments, vosk_folder: Path, sherpa_folder: Path, say) -> None
     say(_size(vosk_folder))
     if head_passes:
         head = training.train_head(trunk, spoken, head_passes, say)
-        sherpa_model.write(trunk, head, spoken.words, sherpa_folder)
+        calls = evaluation.calibration(words, espeak.Espeak())
+        sherpa_model.write(trunk, head, spoken.words, calls, sherpa_folder)
         say(_size(sherpa_folder))
 
 
-def _measure(words, vosk_folder: Path, sherpa_folder: Path, say) -> None:  # noqa: ANN001
+def _measure(words: vocabulary.Vocabulary, vosk_folder: Path, sherpa_folder: Path, say: Say) -> None:
     from . import espeak, evaluation
 
     calls = evaluation.sets(words, espeak.Espeak())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import features, telephone, voices
+from . import Say, features, telephone, voices
 from .espeak import Espeak, Phone
 from .lexicon import Isolated, Lexicon, divide, pronounced
 from .vocabulary import Vocabulary
@@ -140,7 +140,7 @@ def _label(
     return frames, phone_labels, word_labels
 
 
-def kept(vocabulary: Vocabulary, utterances: int, seed: int, cache: Path, say) -> Corpus:  # noqa: ANN001
+def kept(vocabulary: Vocabulary, utterances: int, seed: int, cache: Path, say: Say) -> Corpus:
     """Returns the corpus from the cache folder, or makes it and keeps it there."""
     espeak = Espeak()
     recipe = repr((_VERSION, espeak.version, vocabulary, utterances, seed))

@@ -2,6 +2,7 @@
 
 import ctypes
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -103,7 +104,7 @@ class Espeak:
         samples = np.concatenate(self._blocks) if self._blocks else np.zeros(0, np.int16)
         return Speech(samples, self._phones(), self.rate)
 
-    def _collect(self, samples, count, events) -> int:  # noqa: ANN001 (the library's types)
+    def _collect(self, samples: Any, count: int, events: Any) -> int:
         if samples and count > 0:
             self._blocks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         index = 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import sherpa_model, telephone, voices
+from . import Say, sherpa_model, telephone, voices
 from .espeak import Espeak, Speaker
 from .features import BANDS, FULL_SCALE
 from .vocabulary import Vocabulary
@@ -107,6 +107,12 @@ def sets(vocabulary: Vocabulary, espeak: Espeak) -> dict[str, list[Call]]:
     }
 
 
+def calibration(vocabulary: Vocabulary, espeak: Espeak) -> list[np.ndarray]:
+    """Returns calls that are in no set, to find out about features with."""
+    some = line_calls(vocabulary, espeak, voices.LEARNT, telephone.TRAINING, 80, seed=11)
+    return [call.samples for call in some + plain_calls(vocabulary, espeak, 20, seed=12)]
+
+
 def silences() -> dict[str, np.ndarray]:
     """Returns lines on which nobody speaks."""
     noise = np.random.default_rng(5).standard_normal(_SILENCE_SECONDS * telephone.RATE)
@@ -180,7 +186,7 @@ def vosk(folder: Path, grammar: list[str] | None = None) -> Recognise:
     return recognise
 
 
-def report(recognise: Recognise, calls: dict[str, list[Call]], say: Callable[[str], None]) -> None:
+def report(recognise: Recognise, calls: dict[str, list[Call]], say: Say) -> None:
     """Says how a recogniser does on all calls and in silence."""
     for name, some in calls.items():
         began = time.process_time()

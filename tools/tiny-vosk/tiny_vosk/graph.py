@@ -113,7 +113,10 @@ class _PhoneGraph(_Transducer):
         self.arc(silent, target, 0, 0)
 
 
-def _words_from_phones(table: PhoneTable, lexicon: dict[str, list[tuple[str, ...]]], numbers: dict[str, int]) -> _PhoneGraph:
+def _words_from_phones(
+    table: PhoneTable, lexicon: dict[str, list[tuple[str, ...]]], numbers: dict[str, int]
+) -> _PhoneGraph:
+    """Returns the table of all words, any after any, and of the unknown one."""
     graph = _PhoneGraph(table)
     start, loop = graph.state(), graph.state()
     graph.pause(start, loop)

@@ -7,12 +7,13 @@ streaming models of Wenet's form.) Tokens are words, the first is CTC's blank.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from . import features, network
+from . import features, librosa, network
 from .telephone import RATE
 
 BLANK = "<blk>"
@@ -51,7 +52,7 @@ class _Graph:
         wide = self.apply("Cast", f"{name}.wide", [small], to=TensorProto.FLOAT)
         return self.apply("Mul", name, [wide, self.constant(f"{name}.scale", scale)])
 
-    def apply(self, operator: str, output: str, inputs: list[str], **attributes) -> str:  # noqa: ANN003
+    def apply(self, operator: str, output: str, inputs: list[str], **attributes: Any) -> str:
         self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
         return output
 
@@ -109,15 +110,22 @@ def offline(trunk: network.Trunk, head: network.Head, tokens: int) -> onnx.Model
     return graph.model(inputs, outputs, {"model_type": "tdnn", "vocab_size": tokens, **_AUDIO})
 
 
-def online(trunk: network.Trunk, head: network.Head, tokens: int) -> onnx.ModelProto:
+def online(
+    trunk: network.Trunk, head: network.Head, tokens: int, turn: tuple[np.ndarray, np.ndarray]
+) -> onnx.ModelProto:
     """Returns the model for streams: a chunk and the frames before it in, a moment for each 40 ms out.
 
     NeMo's cache of channels holds the frames that came before, above the floor, so that its first
-    content, zeros, is silence. Its cache of times is not used and passed on as it came.
+    content, zeros, is silence. Its cache of times is not used and passed on as it came. `turn` makes
+    plain features of those that sherpa-onnx computes for this form (librosa.py).
     """
     graph = _Graph()
     floor = graph.constant("floor", np.array(features.FLOOR, np.float32))
-    wide = graph.apply("Relu", "wide", [graph.apply("Sub", "shifted", ["audio_signal", floor])])
+    shifted = graph.apply("Sub", "shifted", ["audio_signal", floor])
+    matrix = graph.constant("turn", turn[0].T[:, :, None].astype(np.float32))
+    bias = graph.constant("turn.bias", turn[1].astype(np.float32))
+    turned = graph.apply("Conv", "turned", [shifted, matrix, bias], kernel_shape=[1])
+    wide = graph.apply("Relu", "wide", [turned])
     first = graph.constant("first", np.array([1], np.int64))
     before = graph.apply("Squeeze", "before", ["cache_last_channel", first])
     stream = graph.apply("Concat", "stream", [before, wide], axis=2)
@@ -163,11 +171,13 @@ def online(trunk: network.Trunk, head: network.Head, tokens: int) -> onnx.ModelP
     return graph.model(inputs, outputs, metadata)
 
 
-def write(trunk: network.Trunk, head: network.Head, words: list[str], folder: Path) -> None:
-    """Writes `offline.onnx`, `online.onnx` and `tokens.txt` into a folder."""
+def write(
+    trunk: network.Trunk, head: network.Head, words: list[str], calls: list[np.ndarray], folder: Path
+) -> None:
+    """Writes `offline.onnx`, `online.onnx` and `tokens.txt` into a folder; `calls` are any speech."""
     folder.mkdir(parents=True, exist_ok=True)
     tokens = [BLANK] + [_WORD_MARK + word for word in words]
     lines = "".join(f"{token} {number}\n" for number, token in enumerate(tokens))
     (folder / "tokens.txt").write_text(lines, encoding="utf-8")
     onnx.save(offline(trunk, head, len(tokens)), folder / "offline.onnx")
-    onnx.save(online(trunk, head, len(tokens)), folder / "online.onnx")
+    onnx.save(online(trunk, head, len(tokens), librosa.turn(calls)), folder / "online.onnx")

@@ -1,12 +1,13 @@
 """Training: Adam on crops of the stream, first the trunk on phones, then the head on words."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import network
+from . import Say, network
 from .corpus import Corpus
 
 # Outputs in a crop, and crops in a batch.
@@ -17,8 +18,6 @@ _PHONE_SMOOTHING, _WORD_SMOOTHING = 0.05, 0.01
 # Frames the trunk is applied to at once when the head's input is made.
 _BLOCK = 4096
 
-Say = Callable[[str], None]
-
 
 def _cross_entropy(scores: jax.Array, labels: jax.Array, smoothing: float) -> jax.Array:
     """Returns the smoothed cross-entropy over the labels that are known (not negative)."""
@@ -28,7 +27,19 @@ def _cross_entropy(scores: jax.Array, labels: jax.Array, smoothing: float) -> ja
     return -(((1 - smoothing) * right + smoothing * logs.mean(-1)) * known).sum() / known.sum()
 
 
-def _fit(parameters, loss, batches: Iterator, steps: int, rate: float, say: Say, what: str):  # noqa: ANN001
+# A tuple of layers, as JAX takes apart and puts together.
+Parameters = Any
+
+
+def _fit(
+    parameters: Parameters,
+    loss: Callable[..., jax.Array],
+    batches: Iterator,
+    steps: int,
+    rate: float,
+    say: Say,
+    what: str,
+) -> Parameters:
     """Minimises `loss(parameters, key, *batch)` by Adam with a rate that falls to a fiftieth."""
 
     @jax.jit

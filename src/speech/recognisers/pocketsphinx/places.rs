@@ -124,7 +124,10 @@ mod tests {
             library: Some("/nowhere/libpocketsphinx.so.3".into()),
             ..Settings::default()
         };
-        insta::assert_snapshot!(find(&settings, &ear()).unwrap_err(), @"");
+        insta::assert_snapshot!(
+            find(&settings, &ear()).unwrap_err(),
+            @"libpocketsphinx was not found; looked for /nowhere/libpocketsphinx.so.3, /nowhere/libpocketsphinx.so.3/libpocketsphinx.so.3; run `apt-get install libpocketsphinx3 pocketsphinx-en-us`, or name it in the recogniser's `library`, `model` and `dictionary`"
+        );
     }
 
     #[test]

@@ -241,6 +241,140 @@ fn choices(people: &People) -> Vec<(String, Vec<i16>)> {
         .collect()
 }
 
+fn turn(hearing: &mut Hearing, audio: &[i16]) -> (Vec<String>, Transcript) {
+    let mut partials = Vec::new();
+    for six in audio.chunks(6 * FRAME) {
+        hearing.push(six).unwrap();
+        if let Some(Told::Partial(text)) = hearing.told(Instant::now()).unwrap() {
+            partials.push(text);
+        }
+    }
+    hearing.finish().unwrap();
+    match hearing.told(Instant::now()).unwrap() {
+        Some(Told::Final(transcript)) => (partials, transcript),
+        other => panic!("{other:?}"),
+    }
+}
+
+const PLACES: [&str; 8] = [
+    "Front_Center",
+    "Front_Left",
+    "Front_Right",
+    "Rear_Center",
+    "Rear_Left",
+    "Rear_Right",
+    "Side_Left",
+    "Side_Right",
+];
+
+#[test]
+#[ignore = "does not pass yet: the threshold and the mean are not settled"]
+fn a_person_who_chooses_is_understood_turn_after_turn_while_speaking_and_at_the_right_time() {
+    let Some((engine, people)) = require() else {
+        return;
+    };
+    let said = PLACES.map(|name| name.to_lowercase().replace('_', " "));
+    let hints: Vec<&str> = said.iter().map(String::as_str).collect();
+    let mut hearing = engine.hearing(&asked(Expect::Choice, &hints)).unwrap();
+    let mut early = 0;
+    for (name, said) in PLACES.iter().zip(&said) {
+        let audio = people.alsa(name);
+        let (partials, transcript) = turn(&mut hearing, &audio);
+        assert_eq!(transcript.text, *said);
+        assert!(transcript.confidence >= 0.5, "{transcript:?}");
+        early += usize::from(
+            partials
+                .iter()
+                .any(|words| said.starts_with(words.as_str())),
+        );
+        let [first, second] = &transcript.words[..] else {
+            panic!("{transcript:?}");
+        };
+        let seconds = audio.len() as f32 / RATE as f32;
+        assert!(first.end <= second.start && second.end.as_secs_f32() <= seconds + 0.05);
+    }
+    assert!(
+        early >= 6,
+        "only {early} of 8 were heard while they were said"
+    );
+}
+
+#[test]
+#[ignore = "does not pass yet: the threshold and the mean are not settled"]
+fn numbers_that_a_person_speaks_are_mostly_understood_and_hardly_ever_another_number() {
+    let Some((engine, people)) = require() else {
+        return;
+    };
+    let (mut right, mut wrong) = (0, 0);
+    for (said, audio) in numbers(&people, 24) {
+        let mut hearing = engine.hearing(&asked(Expect::Digits, &[])).unwrap();
+        let (_, transcript) = turn(&mut hearing, &audio);
+        right += usize::from(transcript.text == said);
+        wrong += usize::from(transcript.text != said && transcript.text != UNKNOWN);
+    }
+    assert!(right >= 9, "{right} of 24 right");
+    assert!(wrong <= 5, "{wrong} of 24 wrong");
+}
+
+#[test]
+#[ignore = "does not pass yet: the threshold and the mean are not settled"]
+fn what_is_no_answer_is_mostly_not_taken_for_one() {
+    let Some((engine, people)) = require() else {
+        return;
+    };
+    let others = people.without(&DIGIT_WORDS);
+    let mut taken = 0;
+    let tried = others.iter().step_by(8);
+    let count = tried.len();
+    for (_, audio) in tried {
+        let mut hearing = engine.hearing(&asked(Expect::Digits, &[])).unwrap();
+        let (_, transcript) = turn(&mut hearing, audio);
+        taken += usize::from(!transcript.text.is_empty() && transcript.text != UNKNOWN);
+    }
+    assert!(
+        count >= 30 && taken * 5 <= count,
+        "{taken} of {count} taken"
+    );
+}
+
+#[test]
+#[ignore = "does not pass yet: the threshold and the mean are not settled"]
+fn silence_and_noise_say_nothing() {
+    let Some((engine, people)) = require() else {
+        return;
+    };
+    let mut dice = Dice(3);
+    let hiss: Vec<i16> = (0..5 * RATE)
+        .map(|_| dice.roll(1401) as i16 - 700)
+        .collect();
+    for audio in [
+        vec![0; 5 * RATE],
+        hush(5 * RATE),
+        hiss,
+        people.alsa("Noise"),
+    ] {
+        for expect in [Expect::YesNo, Expect::Digits, Expect::Date] {
+            let mut hearing = engine.hearing(&asked(expect, &[])).unwrap();
+            let (_, transcript) = turn(&mut hearing, &audio);
+            assert!(
+                ["", UNKNOWN].contains(&transcript.text.as_str()),
+                "{transcript:?}"
+            );
+            assert_eq!(transcript.confidence, 0.0);
+        }
+    }
+}
+
+#[test]
+fn a_turn_without_audio_has_no_words() {
+    let Some((engine, _)) = require() else {
+        return;
+    };
+    let mut hearing = engine.hearing(&Asked::anything()).unwrap();
+    assert_eq!(turn(&mut hearing, &[]).1, Transcript::default());
+    assert_eq!(hearing.told(Instant::now()).unwrap(), None);
+}
+
 /// Prints how well answers and what is no answer are told apart: run it with
 /// `cargo test --lib pocketsphinx::tests::figures -- --ignored --nocapture`.
 #[test]
@@ -253,20 +387,10 @@ fn figures() {
     let phrases: Vec<&str> = choices.iter().map(|(said, _)| said.as_str()).collect();
     let chosen: Vec<&str> = phrases.iter().flat_map(|said| said.split(' ')).collect();
     let days: Vec<&str> = DAY_NAMES.into_iter().chain(MONTH_NAMES).collect();
-    let alsa: Vec<(String, Vec<i16>)> = [
-        "Front_Center",
-        "Front_Left",
-        "Front_Right",
-        "Rear_Center",
-        "Rear_Left",
-        "Rear_Right",
-        "Side_Left",
-        "Side_Right",
-    ]
-    .map(|name| (name.to_lowercase().replace('_', " "), people.alsa(name)))
-    .into();
+    let alsa: Vec<(String, Vec<i16>)> = PLACES
+        .map(|name| (name.to_lowercase().replace('_', " "), people.alsa(name)))
+        .into();
     let places: Vec<&str> = alsa.iter().map(|(said, _)| said.as_str()).collect();
-    let every: Vec<&str> = phrases.clone();
     let sets = [
         (
             "digits",
@@ -300,7 +424,7 @@ fn figures() {
         ),
         (
             "choices",
-            asked(Expect::Choice, &every),
+            asked(Expect::Choice, &phrases),
             choices.clone(),
             people.without(&chosen),
         ),

@@ -10,12 +10,17 @@ const TAPS: usize = 16;
 /// How strong the mirror image is, against the band it mirrors.
 const IMAGE: f32 = 0.6;
 
+/// How far the noise goes that is added: nothing to an ear, but a line that is digitally silent has
+/// no spectrum, and the decoder loses its footing over it.
+const NOISE: u32 = 2;
+
 /// Doubles the rate of one stream.
 #[derive(Debug)]
 pub(super) struct Widener {
     taps: [f32; TAPS],
     /// The newest samples, the oldest first.
     kept: [f32; TAPS],
+    dice: u32,
 }
 
 impl Widener {
@@ -31,6 +36,7 @@ impl Widener {
         Self {
             taps: taps.map(|tap| tap / sum),
             kept: [0.0; TAPS],
+            dice: 1,
         }
     }
 
@@ -38,7 +44,12 @@ impl Widener {
     pub(super) fn push(&mut self, samples: &[i16], wide: &mut Vec<i16>) {
         for &sample in samples {
             self.kept.copy_within(1.., 0);
-            self.kept[TAPS - 1] = f32::from(sample);
+            self.dice = self
+                .dice
+                .wrapping_mul(1_664_525)
+                .wrapping_add(1_013_904_223);
+            let noise = ((self.dice >> 8) % (2 * NOISE + 1)) as f32 - NOISE as f32;
+            self.kept[TAPS - 1] = f32::from(sample) + noise;
             let between: f32 = self.taps.iter().zip(&self.kept).map(|(a, b)| a * b).sum();
             let there = self.kept[TAPS / 2 - 1];
             // A cast saturates, so what overshoots is clipped and does not wrap.

@@ -10,6 +10,11 @@ pub enum RemoteFault {
     /// Nobody answers there.
     #[error("cannot be reached: {0}; is it running, and is this its address?")]
     Unreachable(String),
+    /// Its name leads out of private networks, and TLS is not used.
+    #[error(
+        "is not reached without TLS, as {0} lies outside of private networks; use TLS, or set insecure if callers' voices may go there unprotected"
+    )]
+    Unprotected(String),
     /// A connection, its TLS or the agreement behind it took too long.
     #[error("gave no connection within {0:?}; is it overloaded, or behind a firewall?")]
     NoConnection(Duration),

@@ -223,11 +223,7 @@ impl Site {
             .filter(|address| is_private(address.ip()))
             .collect();
         if near.is_empty() {
-            let reason = format!(
-                "{host} lies outside of private networks and the address has no TLS; set insecure \
-                 if callers' voices may go there unprotected"
-            );
-            return Err(RemoteFault::Unreachable(reason));
+            return Err(RemoteFault::Unprotected(host.to_owned()));
         }
         Ok(near)
     }
@@ -362,7 +358,7 @@ mod tests {
         let near: SocketAddr = "10.0.0.7:2700".parse().unwrap();
         assert_eq!(named.allowed("engine", vec![far[0], near]).unwrap(), [near]);
         let fault = named.allowed("engine", far).unwrap_err();
-        insta::assert_snapshot!(named.blame(fault), @"");
+        insta::assert_snapshot!(named.blame(fault), @"speech.ears.en[0].url: vosk_server is not reached without TLS, as engine lies outside of private networks; use TLS, or set insecure if callers' voices may go there unprotected");
     }
 
     #[tokio::test]

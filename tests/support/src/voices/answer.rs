@@ -50,7 +50,9 @@ pub(super) fn answer(
             whole(stream, 200, "text/html", page)?;
         }
         Manner::Garbage => {
-            let noise: Vec<u8> = (0..5000_u32).map(|it| (it * 7919 >> 3) as u8 | 1).collect();
+            let noise: Vec<u8> = (0..5000_u32)
+                .map(|it| ((it * 7919) >> 3) as u8 | 1)
+                .collect();
             whole(stream, 200, kind, &noise[..4999])?;
         }
         Manner::Mp3 => whole(stream, 200, "audio/mpeg", b"ID3\x04\0\0\0\0\0\0 and so on")?,

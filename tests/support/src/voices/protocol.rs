@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use super::request::Request;
 
+/// A field of a JSON body, and what its value may be.
+type Field = (&'static str, fn(&Value) -> bool);
+
 /// A kind of voice server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -125,7 +128,7 @@ fn coqui(request: &Request, complain: &mut impl FnMut(String)) -> (Verdict, Stri
 fn piper(request: &Request, complain: &mut impl FnMut(String)) -> (Verdict, String) {
     is_json(request, complain);
     let body = request.json();
-    let fields: &[(&str, fn(&Value) -> bool)] = &[
+    let fields: &[Field] = &[
         ("text", Value::is_string),
         ("voice", Value::is_string),
         ("speaker", Value::is_string),
@@ -151,7 +154,7 @@ fn openai(
     }
     is_json(request, complain);
     let body = request.json();
-    let fields: &[(&str, fn(&Value) -> bool)] = &[
+    let fields: &[Field] = &[
         ("model", Value::is_string),
         ("input", Value::is_string),
         ("voice", Value::is_string),
@@ -188,11 +191,7 @@ fn is_json(request: &Request, complain: &mut impl FnMut(String)) {
 }
 
 /// Tells whether a body has known fields of the right kinds only.
-fn fits(
-    body: &Value,
-    fields: &[(&str, fn(&Value) -> bool)],
-    complain: &mut impl FnMut(String),
-) -> bool {
+fn fits(body: &Value, fields: &[Field], complain: &mut impl FnMut(String)) -> bool {
     let Some(given) = body.as_object() else {
         complain("its body is no JSON object".to_owned());
         return false;

@@ -150,6 +150,7 @@ impl Task {
             heard_at: Instant::now(),
             mute: 0,
             speaking_over: false,
+            held_for_nobody: None,
             said_over: None,
             owes_said: false,
             open_orders: 0,
@@ -223,6 +224,8 @@ struct Call {
     mute: u32,
     /// Whether the caller speaks while something is said that they may not cut off.
     speaking_over: bool,
+    /// Since when something has been held although nobody speaks.
+    held_for_nobody: Option<Instant>,
     /// What they said meanwhile, until it is over.
     said_over: Option<Heard>,
     /// Whether the dialog waits to be told that all is said.
@@ -323,6 +326,7 @@ impl Call {
             self.figures.lost_frames.inc();
         }
         self.mind_the_wait(frame.is_some(), aside).await;
+        self.mind_the_hold().await;
         // A phone that sends nothing is silent: time goes on for the recording.
         let nothing_comes = self.heard_at.elapsed() > GAP;
         if nothing_comes
@@ -365,6 +369,10 @@ impl Call {
         if self.phase == Phase::Talking {
             self.answering = Some(Instant::now());
             self.tell(Event::Key(key)).await;
+            // A key of several is answered by none.
+            if !self.playout.is_busy() && self.then.is_empty() && self.open_orders == 0 {
+                self.answering = None;
+            }
         }
     }
 
@@ -501,9 +509,14 @@ impl Call {
         self.journal.write(now, Entry::Event(event.clone()));
         let commands = self.dialog.handle(event, now);
         // Who is answered, or no longer listened to, has cut off what was being said.
-        let goes_on = |it: &Command| matches!(it, Command::Note(_) | Command::Enough);
-        if self.playout.is_held() && !commands.iter().all(goes_on) {
-            self.playout.hush();
+        let goes_on = |it: &Command| {
+            matches!(
+                it,
+                Command::Note(_) | Command::Enough | Command::Reassure(_)
+            )
+        };
+        if !commands.iter().all(goes_on) {
+            self.playout.drop_held();
         }
         for command in commands {
             self.journal.write(now, Entry::Command(command.clone()));
@@ -515,13 +528,6 @@ impl Call {
     }
 
     fn obey(&mut self, command: Command) {
-        // The dialog has gone on, so what was held for the caller's words is past.
-        if !matches!(
-            command,
-            Command::Reassure(_) | Command::Enough | Command::Note(_)
-        ) {
-            self.playout.drop_held();
-        }
         match command {
             Command::Say(say) => self.say(say),
             Command::Reassure(say) => self.reassure(&say),
@@ -535,6 +541,7 @@ impl Call {
             Command::Deafen => {
                 self.listening = None;
                 self.speaking = false;
+                self.speaking_over = false;
                 self.words_owed = None;
                 if let Some(ear) = &self.ear {
                     ear.deafen();
@@ -573,6 +580,8 @@ impl Call {
         // A question may come without words of its own: its silence begins at once.
         self.owes_said = true;
         self.said_over = None;
+        // What was owed belonged to another question.
+        self.words_owed = None;
         if let Some(ear) = &self.ear {
             ear.know(self.playbook.phrases());
             ear.listen(&listen);

@@ -436,6 +436,11 @@ impl Ear {
         self.line.set_talking(talking);
     }
 
+    /// Tells whether the caller is in a turn, as far as has been heard.
+    pub fn is_speaking(&self) -> bool {
+        self.line.is_speaking()
+    }
+
     /// Returns how many frames of 20 ms wait to be heard.
     pub fn backlog(&self) -> usize {
         self.line.backlog()

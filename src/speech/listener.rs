@@ -242,6 +242,7 @@ impl Listener {
                 self.turn_ended();
             }
         }
+        self.line.set_speaking(self.turn.is_speaking());
         self.watch();
     }
 

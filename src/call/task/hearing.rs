@@ -5,16 +5,25 @@ use std::time::{Duration, Instant};
 use super::super::journal::Entry;
 use super::{Call, Phase};
 use crate::dialog::{Event, Heard};
-use crate::speech::EarEvent;
+use crate::speech::{Ear, EarEvent};
 
 /// Threads that may be lost while they listen to one call before it goes by keys.
 const MOST_EARS_LOST: u32 = 3;
+/// How long something is held while nobody speaks and no words are owed.
+const HOLD: Duration = Duration::from_millis(400);
 /// How often a call by keys looks whether it can be listened to again.
 pub(super) const LISTEN_AGAIN: Duration = Duration::from_secs(4);
 
 impl Call {
     pub(super) async fn heard(&mut self, heard: Option<EarEvent>) {
         match heard {
+            // Told before the ear came to know that nobody listens any more.
+            Some(
+                EarEvent::SpeechStarted
+                | EarEvent::Partial(_)
+                | EarEvent::TurnEnded
+                | EarEvent::Heard(_),
+            ) if self.listening.is_none() => {}
             Some(EarEvent::SpeechStarted) => {
                 self.speaking = true;
                 if self.playout.is_busy() {
@@ -37,8 +46,10 @@ impl Call {
             Some(EarEvent::TurnEnded) => {
                 self.speaking = false;
                 self.speaking_over = false;
-                self.answering = Some(Instant::now());
-                self.words_owed = self.answering;
+                self.words_owed = Some(Instant::now());
+                if !self.playout.is_busy() || self.playout.is_held() {
+                    self.answering = self.words_owed;
+                }
             }
             Some(EarEvent::Heard(heard)) if self.playout.is_busy() => {
                 self.words_owed = None;
@@ -61,8 +72,10 @@ impl Call {
 
     pub(super) async fn go_by_keys(&mut self) {
         self.ear = None;
-        self.playout.go_on();
+        // A question that is held is asked anew, with its keys.
+        self.playout.drop_held();
         self.speaking = false;
+        self.speaking_over = false;
         self.words_owed = None;
         self.listen_again = Some(Instant::now() + LISTEN_AGAIN);
         self.tell(Event::SpeechUnavailable).await;
@@ -92,6 +105,7 @@ impl Call {
         }
         self.ear = Some(ear);
         self.speaking = false;
+        self.speaking_over = false;
         self.words_owed = None;
         if was_heard {
             self.tell(Event::Heard(Heard::default())).await;
@@ -126,19 +140,43 @@ impl Call {
         let is_meant = self.dialog.is_meant(&heard, self.now());
         if !is_meant {
             self.answering = None;
-            if self.playout.is_held() {
-                self.playout.go_on();
-                self.figures.resumed.inc();
+            // Who speaks again already is waited for.
+            if !self.speaking {
+                self.go_on().await;
             }
-            self.tell(Event::Resumed).await;
         } else if self.playout.is_interruptible() {
-            if self.playout.is_held() {
-                self.playout.hush();
-            }
+            self.playout.hush();
             self.tell(Event::Heard(heard)).await;
         } else {
             self.answering = None;
-            self.said_over = Some(heard);
+            let now = self.now();
+            let answered = |before: &Heard| self.dialog.is_answered_by(before, now);
+            if !self.said_over.as_ref().is_some_and(answered) {
+                self.said_over = Some(heard);
+            }
+        }
+    }
+
+    async fn go_on(&mut self) {
+        if self.playout.is_held() {
+            self.playout.go_on();
+            self.figures.resumed.inc();
+        }
+        self.tell(Event::Resumed).await;
+    }
+
+    /// Goes on with what is held when there is nobody to wait for: a turn that ended just when
+    /// something else was asked has no words.
+    pub(super) async fn mind_the_hold(&mut self) {
+        let waits = self.words_owed.is_some() || self.ear.as_ref().is_some_and(Ear::is_speaking);
+        if !self.playout.is_held() || waits {
+            self.held_for_nobody = None;
+            return;
+        }
+        let since = *self.held_for_nobody.get_or_insert_with(Instant::now);
+        if since.elapsed() >= HOLD {
+            self.speaking = false;
+            self.go_on().await;
         }
     }
 

@@ -215,6 +215,9 @@ impl Link {
                 let reason = format!("all {streams} streams of it are taken");
                 Err(Fault::new(Failure::Full, reason))
             }
+            Ok(Err(error @ (SpeechError::Taken { .. } | SpeechError::QueueFull { .. }))) => {
+                Err(Fault::new(Failure::Full, error.to_string()))
+            }
             Ok(Err(error)) => Err(Fault::new(Failure::Failed, error.to_string())),
             Err(_) => Err(Fault::new(Failure::Broke, "it broke off with a panic")),
         }

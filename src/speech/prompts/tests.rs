@@ -515,3 +515,13 @@ async fn without_a_synthesiser_recordings_still_play() {
     let error = said(&voice, "Velkommen").await.unwrap_err();
     assert!(error.to_string().contains("/nowhere/espeak-ng"), "{error}");
 }
+
+#[tokio::test]
+async fn a_disk_that_hangs_delays_a_prompt_and_does_not_silence_it() {
+    let house = House::new();
+    let voice = house.voice();
+    let stuck = Arc::clone(&voice.shared.reading);
+    let _stuck = stuck.acquire_many(AT_ONCE as u32).await.unwrap();
+    assert_eq!(said(&voice, "Velkommen").await.unwrap(), 9);
+    assert_eq!(house.made(), 1);
+}

@@ -159,10 +159,10 @@ pub enum SpeechError {
         language: Language,
     },
     /// A text that cannot be spoken.
-    #[error("the text {text:?} cannot be spoken: {reason}")]
+    #[error("a text of {length} characters cannot be spoken: {reason}")]
     Unspeakable {
-        /// Its beginning.
-        text: String,
+        /// Its length in characters; its words may be a caller's, and this is read in logs.
+        length: usize,
         /// Why not.
         reason: &'static str,
     },

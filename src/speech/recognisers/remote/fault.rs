@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 /// Why a recogniser elsewhere gave no words. The setting that names it stands in front of it, in
 /// [`crate::speech::SpeechError::Remote`].
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -59,6 +61,9 @@ pub enum RemoteFault {
 /// The most that is told of what an engine says, in characters.
 const MOST_SAID: usize = 200;
 
+/// The most keys of an answer that are told.
+const MOST_KEYS: usize = 8;
+
 /// Brings what an engine says into one short line without control characters.
 pub(in super::super) fn line(said: &str) -> String {
     let words: Vec<&str> = said
@@ -69,6 +74,24 @@ pub(in super::super) fn line(said: &str) -> String {
     match joined.char_indices().nth(MOST_SAID) {
         Some((end, _)) => format!("{}…", &joined[..end]),
         None => joined,
+    }
+}
+
+/// Tells what an answer looks like without a caller's words, which may stand in it: of JSON the
+/// keys alone, of a page its beginning, of anything else no more than its length in bytes.
+pub(in super::super) fn outline(answer: &str) -> String {
+    let length = answer.len();
+    match serde_json::from_str(answer) {
+        Ok(Value::Object(parts)) => {
+            let keys: Vec<&str> = parts.keys().map(String::as_str).take(MOST_KEYS).collect();
+            match keys.is_empty() {
+                true => format!("{length} bytes of JSON without keys"),
+                false => format!("{length} bytes of JSON with {}", line(&keys.join(", "))),
+            }
+        }
+        Ok(_) => format!("{length} bytes of JSON that are no object"),
+        Err(_) if answer.trim_start().starts_with('<') => line(answer),
+        Err(_) => format!("{length} bytes that are no JSON"),
     }
 }
 
@@ -92,6 +115,16 @@ mod tests {
         let long = line(&"æ".repeat(500));
         assert_eq!(long.chars().count(), MOST_SAID + 1);
         assert!(long.ends_with('…'));
+    }
+
+    #[test]
+    fn an_answer_is_described_without_the_words_of_a_caller() {
+        insta::assert_snapshot!(outline(r#"{"txt": "min cpr er", "conf": 1}"#), @"32 bytes of JSON with conf, txt");
+        insta::assert_snapshot!(outline(r#"["min cpr er"]"#), @"14 bytes of JSON that are no object");
+        insta::assert_snapshot!(outline("{}"), @"2 bytes of JSON without keys");
+        insta::assert_snapshot!(outline(r#"{"text": "min cpr er"#), @"20 bytes that are no JSON");
+        insta::assert_snapshot!(outline("min cpr er"), @"10 bytes that are no JSON");
+        insta::assert_snapshot!(outline("<?xml?>\n<fault/>"), @"<?xml?> <fault/>");
     }
 
     #[test]

@@ -487,8 +487,8 @@ async fn shake_hands(
                 said,
             })
         }
-        Err(Error::Io(error)) => Err(RemoteFault::Unreachable(error.to_string())),
-        Err(Error::Tls(error)) => Err(RemoteFault::Unreachable(error.to_string())),
+        Err(Error::Io(error)) => Err(RemoteFault::connecting(&error, error.to_string())),
+        Err(Error::Tls(error)) => Err(RemoteFault::connecting(&error, error.to_string())),
         Err(error) => Err(RemoteFault::Garbage(fault::line(&error.to_string()))),
     }
 }

@@ -11,6 +11,8 @@
 
 #[path = "speech/barge_in.rs"]
 mod barge_in;
+#[path = "speech/german.rs"]
+mod german;
 #[path = "speech/remote/mod.rs"]
 mod remote;
 

@@ -6,6 +6,7 @@ mod faults;
 mod key;
 mod recorded;
 mod tls;
+mod trial;
 mod turns;
 
 use std::sync::{Arc, Mutex, mpsc};

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[allow(dead_code, reason = "the benches use more of it")]
 #[path = "../bench/call.rs"]
 mod call;
 mod faults;

@@ -1,5 +1,7 @@
 //! What can go wrong with an engine that is reached by a protocol, each in words for a log.
 
+use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -12,6 +14,11 @@ pub enum RemoteFault {
     /// Nobody answers there.
     #[error("cannot be reached: {0}; is it running, and is this its address?")]
     Unreachable(String),
+    /// Its certificate is not trusted, or is another's.
+    #[error(
+        "shows a certificate that is not trusted ({0}); name a file with the authority that signed it, and see that the address is the one it was made for"
+    )]
+    Untrusted(String),
     /// Its name leads out of private networks, and TLS is not used.
     #[error(
         "is not reached without TLS, as {0} lies outside of private networks; use TLS, or set insecure if callers' voices may go there unprotected"
@@ -56,6 +63,43 @@ pub enum RemoteFault {
     /// The task that talks to it ended unexpectedly, which is a fault of Hotline.
     #[error("is no longer listened to, as the task for it broke")]
     Broke,
+}
+
+impl RemoteFault {
+    /// Names the entry of the engine's settings that is to be looked at.
+    pub(in super::super) fn field(&self) -> &'static str {
+        match self {
+            Self::Untrusted(_) => "ca_file",
+            _ => "url",
+        }
+    }
+
+    /// Tells of an error while connecting, for which there are words already.
+    pub(in super::super) fn connecting(error: &(dyn Error + 'static), words: String) -> Self {
+        match distrust(error) {
+            Some(reason) => Self::Untrusted(reason),
+            None => Self::Unreachable(words),
+        }
+    }
+}
+
+/// Finds out whether a certificate that was not trusted is behind an error.
+fn distrust(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(rustls::Error::InvalidCertificate(reason)) = error.downcast_ref() {
+            return Some(reason.to_string());
+        }
+        // What an I/O error was made of is not among its sources.
+        let within = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        cause = match within {
+            Some(within) => Some(within),
+            None => error.source(),
+        };
+    }
+    None
 }
 
 /// The most that is told of what an engine says, in characters.
@@ -142,6 +186,7 @@ mod tests {
         insta::assert_snapshot!(said(RemoteFault::Status { status: 401, said: "no key".to_owned() }), @"answers HTTP 401: no key");
         insta::assert_snapshot!(said(RemoteFault::Closed { code: Some(1011), said: "internal error".to_owned() }), @"closed the connection with code 1011: internal error");
         insta::assert_snapshot!(said(RemoteFault::Closed { code: None, said: String::new() }), @"closed the connection");
+        insta::assert_snapshot!(said(RemoteFault::Untrusted("UnknownIssuer".to_owned())), @"shows a certificate that is not trusted (UnknownIssuer); name a file with the authority that signed it, and see that the address is the one it was made for");
         insta::assert_snapshot!(said(RemoteFault::Silent(Duration::from_secs(4))), @"gave no answer within 4s");
     }
 }

@@ -49,11 +49,11 @@ fn rules() -> String {
             "several",
             "/10/ <digit> | /1/ (double | triple) <digit>".to_owned(),
         ),
-        ("digits", "<several>+".to_owned()),
-        (
-            "phone",
-            "[plus] (<several> | <teen> | <tens> [<small>])+".to_owned(),
-        ),
+        // The library has a repetition that a sentence begins with go back to where the
+        // sentence does, so that anything could follow: it begins after the first.
+        ("digits", "<several> [<several>+]".to_owned()),
+        ("group", "<several> | <teen> | <tens> [<small>]".to_owned()),
+        ("phone", "[plus] <group> [<group>+]".to_owned()),
         (
             "yesno",
             "yes | yes please | yeah | yep | yes it is | yes that's right | that's right | \

@@ -47,6 +47,10 @@ const SURE: (f32, f32) = (0.6, 0.6);
 /// The margin at which words are as good as certain, in nats per frame.
 const CERTAIN: f32 = 1.6;
 
+/// How much higher the threshold is at questions for yes or no, in nats per frame: their answers are
+/// not asked about.
+const STRICTER: f32 = 0.4;
+
 /// The fewest frames that words last: what is shorter is a click or a cough.
 const SHORTEST: i32 = 20;
 
@@ -287,7 +291,10 @@ impl Engine {
             widener: Widener::new(),
             wide: Vec::new(),
             language: self.language,
-            threshold: self.threshold,
+            threshold: match asked.expect {
+                Expect::YesNo => self.threshold + STRICTER,
+                _ => self.threshold,
+            },
             free: asked.expect == Expect::Text,
             done: VecDeque::new(),
             told: String::new(),

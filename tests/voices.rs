@@ -352,7 +352,7 @@ async fn connections_are_kept_for_the_next_prompt() {
 #[tokio::test]
 async fn a_prompt_that_nobody_wants_any_more_is_not_fetched_to_its_end() {
     let house = House::new(&[OPEN_AI]);
-    house.first().sounds(|audio| audio.seconds = 60.0);
+    house.first().sounds(|audio| audio.seconds = 20.0);
     house.first().manner(Manner::Trickles(1920));
     let prompt = house.voice().say("Velkommen", DA).await.unwrap();
     assert_eq!(house.first().open(), 1);

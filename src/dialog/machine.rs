@@ -227,12 +227,14 @@ impl Dialog {
         let Waiting::Question(question) = &self.waiting else {
             return true;
         };
-        let said = heard.hypotheses.iter().map(|it| it.text.as_str());
-        let plain = said.filter(|text| words(text).iter().any(|word| !is_hum(word)));
+        let plain = heard.hypotheses.iter().filter(|it| {
+            let mut said = words(&it.text).into_iter();
+            said.any(|word| !is_hum(&word, it.language))
+        });
         let (mut any, mut plainly) = (false, false);
-        for text in plain {
+        for hypothesis in plain {
             any = true;
-            plainly |= !is_backchannel(text);
+            plainly |= !is_backchannel(&hypothesis.text, hypothesis.language);
         }
         let answers = || {
             question

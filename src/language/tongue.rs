@@ -508,7 +508,9 @@ pub struct Murmurs {
     pub hesitations: Phrases,
     /// Who ends with these wants another word to follow: `the`, `jeg vil gerne`.
     pub unfinished: Phrases,
-    /// Who says these only listens: `mm`.
+    /// Sounds that are no words: `mm`, `øh`.
+    pub hums: Words,
+    /// Who says these, and hums, only listens: `nå`, `uh huh`; they may be an answer all the same.
     pub backchannels: Phrases,
 }
 

@@ -56,10 +56,6 @@ pub(super) struct Waiting {
 }
 
 /// One thing to do next.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is handed over on the stack and never kept"
-)]
 pub(super) enum Next {
     /// An order.
     Order(Order),

@@ -618,7 +618,8 @@ impl Listener {
 fn says(heard: &Heard) -> usize {
     let count = |it: &Hypothesis| {
         let words = words(&it.text);
-        words.iter().filter(|word| !is_hum(word)).count()
+        let plain = words.iter().filter(|word| !is_hum(word, it.language));
+        plain.count()
     };
     heard.hypotheses.iter().map(count).max().unwrap_or(0)
 }

@@ -1,7 +1,7 @@
 //! How words end: whole, in the middle of a wish, or in a hesitation. Whoever stops in the middle
 //! is thinking and is given more time.
 
-use super::text::words;
+use super::text::fold;
 use crate::language::{Phrases, folded, tongue};
 use crate::words::Language;
 
@@ -38,27 +38,26 @@ pub fn ending(text: &str, language: Language) -> Ending {
     }
 }
 
-/// Sounds that are no words in any language.
-const HUMS: [&str; 14] = [
-    "m", "mm", "mmm", "mhm", "hm", "hmm", "hmhm", "øh", "øhm", "æh", "uh", "um", "uhm", "ah",
-];
-
-/// What listeners say to show that they listen.
-const BACKCHANNELS: [&str; 16] = [
-    "ja", "jo", "jaja", "nå", "okay", "ok", "javel", "fint", "yes", "yeah", "yep", "right", "sure",
-    "alright", "oh", "aha",
-];
-
-/// Tells whether a word is a mere hum.
-pub fn is_hum(word: &str) -> bool {
-    HUMS.contains(&word)
+/// Tells whether a word is a mere hum in a language.
+pub fn is_hum(word: &str, language: Language) -> bool {
+    tongue(language).murmurs.hums.has(&fold(word))
 }
 
 /// Tells whether words only show that their speaker listens; they may be an answer all the same.
-pub fn is_backchannel(text: &str) -> bool {
-    let said = words(text);
-    said.iter()
-        .all(|word| is_hum(word) || BACKCHANNELS.contains(&word.as_str()))
+pub fn is_backchannel(text: &str, language: Language) -> bool {
+    let tongue = tongue(language);
+    let murmurs = &tongue.murmurs;
+    let said = folded(text);
+    let mut rest = said.as_slice();
+    while let [word, others @ ..] = rest {
+        let phrases = &mut murmurs.backchannels.iter();
+        rest = match phrases.find(|phrase| rest.starts_with(phrase)) {
+            Some(phrase) => &rest[phrase.len()..],
+            None if murmurs.hums.has(word) => others,
+            None => return false,
+        };
+    }
+    true
 }
 
 #[cfg(test)]
@@ -83,6 +82,37 @@ mod tests {
             ("", Language::EN, Ending::Whole),
         ] {
             assert_eq!(ending(text, language), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hum_is_a_hum_only_where_it_is_no_word() {
+        for (word, language, expected) in [
+            ("øh", Language::DA, true),
+            ("mhm", Language::EN, true),
+            ("um", Language::EN, true),
+            ("ja", Language::DA, false),
+            ("hvad", Language::DA, false),
+        ] {
+            assert_eq!(is_hum(word, language), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn listening_is_shown_in_the_words_of_the_language() {
+        for (text, language, expected) in [
+            ("", Language::DA, true),
+            ("mhm", Language::DA, true),
+            ("nå ja ja okay", Language::DA, true),
+            ("ja ja øh", Language::DA, true),
+            ("ja tak", Language::DA, false),
+            ("jeg vil tale med nogen", Language::DA, false),
+            ("uh huh right", Language::EN, true),
+            ("yeah okay", Language::EN, true),
+            ("nå", Language::EN, false),
+            ("right you are", Language::EN, false),
+        ] {
+            assert_eq!(is_backchannel(text, language), expected, "{text}");
         }
     }
 }

@@ -121,7 +121,7 @@ pub(crate) async fn false_stops() -> Result<Vec<Row>> {
     let mut stopped = Vec::new();
     for some in trials.chunks(AT_ONCE) {
         let mut calls = tokio::task::JoinSet::new();
-        for (name, samples, echo) in some.to_vec() {
+        for (name, samples, echo) in some.iter().cloned() {
             let mut call = Call::place(&hotline, &manager, tenant::NUMBER).await?;
             calls.spawn(async move {
                 if let Some(frames) = echo {

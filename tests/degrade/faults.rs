@@ -221,12 +221,14 @@ async fn fails(first: &mut Engine, fail: impl FnOnce(&mut Engine)) -> Result<()>
 
 #[tokio::test]
 async fn killed_at_any_moment_of_a_call() {
+    let _place = crate::MACHINE.read().await;
     let mut first = vosk(&[FIRST]).unwrap();
     fails(&mut first, Engine::stop).await.unwrap();
 }
 
 #[tokio::test]
 async fn hung_at_any_moment_of_a_call() {
+    let _place = crate::MACHINE.read().await;
     let mut first = vosk(&[FIRST]).unwrap();
     let fail = |first: &mut Engine| first.set_fault(Fault::HangBeforeFinal);
     fails(&mut first, fail).await.unwrap();
@@ -234,6 +236,7 @@ async fn hung_at_any_moment_of_a_call() {
 
 #[tokio::test]
 async fn five_seconds_late_at_any_moment_of_a_call() {
+    let _place = crate::MACHINE.read().await;
     let mut first = transcription(&[FIRST]).unwrap();
     let fail = |first: &mut Engine| first.set_fault(Fault::Slow(Duration::from_secs(5)));
     fails(&mut first, fail).await.unwrap();
@@ -241,6 +244,7 @@ async fn five_seconds_late_at_any_moment_of_a_call() {
 
 #[tokio::test]
 async fn answering_garbage_at_any_moment_of_a_call() {
+    let _place = crate::MACHINE.read().await;
     let mut first = transcription(&[FIRST]).unwrap();
     fails(&mut first, |first| first.set_fault(Fault::Garbage))
         .await
@@ -249,6 +253,7 @@ async fn answering_garbage_at_any_moment_of_a_call() {
 
 #[tokio::test]
 async fn answering_http_500_at_any_moment_of_a_call() {
+    let _place = crate::MACHINE.read().await;
     let mut first = transcription(&[FIRST]).unwrap();
     fails(&mut first, |first| first.set_fault(Fault::Status(500)))
         .await
@@ -257,6 +262,7 @@ async fn answering_http_500_at_any_moment_of_a_call() {
 
 #[tokio::test]
 async fn with_no_engine_left_the_keys_are_read_out_and_work() {
+    let _place = crate::MACHINE.read().await;
     let first = vosk(&[FIRST]).unwrap();
     let scene = Scene::start(&[&first], json!({})).await.unwrap();
     let mut call = scene.asked().await.unwrap();
@@ -286,6 +292,7 @@ async fn with_no_engine_left_the_keys_are_read_out_and_work() {
 
 #[tokio::test]
 async fn a_call_beyond_the_capacity_gets_keys_at_once_and_those_in_progress_are_understood() {
+    let _place = crate::MACHINE.read().await;
     let first = vosk(&[FIRST]).unwrap();
     let more = json!({ "speech": { "max_streams": 1 } });
     let scene = Scene::start(&[&first], more).await.unwrap();
@@ -327,7 +334,7 @@ async fn a_call_beyond_the_capacity_gets_keys_at_once_and_those_in_progress_are_
         anyhow::Ok(waits)
     };
     let (other, waits) = tokio::join!(other, speaks);
-    let mut other = other.unwrap();
+    let mut other = other.unwrap_or_else(|error| panic!("{error:#}; {}", scene.hotline.log()));
     for wait in waits.unwrap() {
         assert!(wait < Duration::from_millis(1800), "{wait:?}");
     }

@@ -72,6 +72,12 @@ impl Scene {
         merge(&mut settings.more, more);
         let program = std::path::Path::new(env!("CARGO_BIN_EXE_hotline"));
         let hotline = Hotline::start(program, settings).await?;
+        // On a busy machine the first callers would wait for the making of prompts, and not for
+        // what is tested.
+        let begin = std::time::Instant::now();
+        while !hotline.log().contains("prompts are made") && begin.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         Ok(Self {
             hotline,
             manager,

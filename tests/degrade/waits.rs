@@ -9,6 +9,7 @@ use crate::scene::{FIRST, Scene, says, story, vosk};
 
 #[tokio::test]
 async fn while_a_prompt_is_being_made_the_caller_hears_that_it_takes_a_moment() {
+    let _place = crate::MACHINE.read().await;
     let first = vosk(&[FIRST]).unwrap();
     let voice = VoiceServer::start(Protocol::Coqui).unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -139,7 +139,7 @@ fn the_steps_in_the_guide_stand_up_to_the_check() {
         }));
     }
     flow.push_str("        - else: [ return: {} ]\n");
-    library(&[("common/examples.yaml".to_owned(), flow + &states)]);
+    library(&[("egekoebing/examples.yaml".to_owned(), flow + &states)]);
     // `goto` stands inside other examples.
     for step in [
         "say", "notices", "ask", "when", "set", "call", "return", "language", "transfer", "record",

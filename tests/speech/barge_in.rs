@@ -123,7 +123,6 @@ async fn callers_who_cut_in_are_noticed_at_once_also_over_an_echo() {
             times.push((after.map_or(u64::MAX, |after| after + 20), speaker, text));
         }
         times.sort_unstable();
-        eprintln!("echo {echo:?}: {times:?}");
         // One in twenty may be slower; a frame is on its way to the caller besides.
         let (most, ..) = times[times.len() - 2];
         assert!(most <= 160, "{times:?}");

@@ -146,7 +146,8 @@ fn after_half_an_hour_a_turn_ends_as_soon_as_the_first_and_nothing_has_grown() {
         turns.push((ended.expect("each turn ends"), kept));
     }
     worker.stop();
-    assert_eq!(turns[..20], turns[880..], "frames, and things kept");
+    // The first finds a line whose noise is not known yet.
+    assert_eq!(turns[1..20], turns[881..], "frames, and things kept");
     let (longest, _) = turns.iter().max().unwrap();
     assert!(
         *longest <= 9,

@@ -100,10 +100,8 @@ fn pause_after_answer(expect: Expect, words: &str) -> u32 {
     turn.words([danish(words)]);
     for number in 1..100 {
         match turn.frame(QUIET) {
-            Some(Change::Paused) => {
-                if turn.answered() == Some(Change::TurnEnded) {
-                    return number * 20;
-                }
+            Some(Change::Paused) if turn.answered() == Some(Change::TurnEnded) => {
+                return number * 20;
             }
             Some(Change::TurnEnded) => return number * 20,
             _ => {}

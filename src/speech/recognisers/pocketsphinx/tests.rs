@@ -94,7 +94,7 @@ impl People {
                     && !said.split(' ').any(|word| words.contains(&word))
             })
             .filter(|(name, _)| self.folder.join(format!("asterisk/{name}.wav")).is_file())
-            .map(|(name, said)| (said.clone(), self.say(&[name.clone()])))
+            .map(|(name, said)| (said.clone(), self.say(std::slice::from_ref(name))))
             .filter(|(_, audio)| (RATE / 2 + 4000..4 * RATE).contains(&audio.len()))
             .collect()
     }

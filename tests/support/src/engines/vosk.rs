@@ -63,7 +63,7 @@ pub(super) async fn attend(mut socket: Socket, house: &House, python: bool) -> R
             Message::Text(text) => {
                 let asked = Instant::now();
                 let is_end = text == r#"{"eof" : 1}"#;
-                if !is_end && !(python && text == r#"{"reset" : 1}"#) {
+                if !(is_end || python && text == r#"{"reset" : 1}"#) {
                     house.complain(format!("{text:?} would be taken for audio"));
                 }
                 if state.hearing.is_none() {

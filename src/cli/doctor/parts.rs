@@ -19,7 +19,7 @@ use crate::send::{Letters, NotCarried, Outbox, Smtp};
 use crate::speech::{Ears, SpeechError, Voice, recognisers};
 use crate::store::{Chance, Store, StoreError, SystemClock};
 use crate::web;
-use crate::words::QueueName;
+use crate::words::{Language, QueueName};
 
 /// How long connecting to a port of this machine may take.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -278,6 +278,11 @@ async fn mail(config: &Config) -> Diagnosis {
 }
 
 async fn recognition(config: &Config) -> Vec<Diagnosis> {
+    let engines = |language: &Language| {
+        let engines = config.speech.ears.get(language).into_iter().flatten();
+        let names: Vec<&str> = engines.map(recognisers::Engine::name).collect();
+        format!("{language} by {}", names.join(", then "))
+    };
     let speech = config.speech.clone();
     let loading = tokio::task::spawn_blocking(move || Ears::new(&speech));
     let speech = config.speech.clone();
@@ -314,7 +319,7 @@ fn loaded_ears(loaded: Result<Result<Ears, SpeechError>, JoinError>, keys: &str)
         }
         Ok(Err(error)) => vec![Diagnosis::wrong("recognition", error.to_string(), keys)],
         Ok(Ok(ears)) => {
-            let languages: Vec<String> = ears.languages().iter().map(ToString::to_string).collect();
+            let languages: Vec<String> = ears.languages().iter().map(engines).collect();
             let says = format!(
                 "{}; {} calls at once",
                 languages.join(", "),

@@ -5,6 +5,7 @@
 //! It is of no use for free text on a telephone, and it knows no other language than English.
 
 mod dictionary;
+mod gate;
 mod grammar;
 mod library;
 mod places;
@@ -26,6 +27,7 @@ use crate::speech::{
 };
 use crate::words::Language;
 use dictionary::Dictionary;
+use gate::Gate;
 use library::{Decoder, Span, Sphinx};
 use widen::Widener;
 
@@ -38,8 +40,23 @@ const PIECE: usize = RATE;
 /// Frames in one second.
 const FRAMES: f64 = 100.0;
 
-/// A margin over the threshold at which words are as good as certain, in nats per frame.
-const CERTAIN: f32 = 1.0;
+/// The margin at which words are believed without asking, in nats per frame, and the confidence
+/// that says so.
+const SURE: (f32, f32) = (0.6, 0.6);
+
+/// The margin at which words are as good as certain, in nats per frame.
+const CERTAIN: f32 = 1.6;
+
+/// How much higher the threshold is at questions for yes or no, in nats per frame: their answers are
+/// not asked about.
+const STRICTER: f32 = 0.4;
+
+/// The fewest frames that words last: what is shorter is a click or a cough.
+const SHORTEST: i32 = 20;
+
+/// The least and the greatest part of the speech that words have to be: a short word in a long
+/// sentence was not an answer, and one that is stretched over a pause was not said.
+const COVERS: (f32, f32) = (0.7, 2.2);
 
 /// How the searches are set, found by trying on telephone audio made from recordings.
 const OPTIONS: [(&str, &str); 3] = [
@@ -80,7 +97,7 @@ impl Default for Settings {
             model: None,
             dictionary: None,
             library: None,
-            threshold: -0.8,
+            threshold: -1.2,
         }
     }
 }
@@ -212,7 +229,10 @@ impl Engine {
             .ok_or_else(|| self.failed("libpocketsphinx could not open a decoder"))?;
         let jsgf = grammar::of(asked, |word| self.dictionary.knows(word));
         for word in grammar::words(&jsgf) {
-            for (place, phones) in self.dictionary.pronunciations(word).iter().enumerate() {
+            let mut spoken = self.dictionary.pronunciations(word);
+            let lisped = on_the_telephone(&spoken);
+            spoken.extend(lisped.iter().map(String::as_str));
+            for (place, phones) in spoken.iter().enumerate() {
                 let added = match place {
                     0 => decoder.add_word(word, phones),
                     _ => decoder.add_word(&format!("{word}({})", place + 1), phones),
@@ -266,15 +286,21 @@ impl Engine {
         Ok(Hearing {
             words: self.listener(asked)?,
             phones: self.phones()?,
+            gate: Gate::new(),
+            speech: Vec::new(),
             widener: Widener::new(),
             wide: Vec::new(),
             language: self.language,
-            threshold: self.threshold,
+            threshold: match asked.expect {
+                Expect::YesNo => self.threshold + STRICTER,
+                _ => self.threshold,
+            },
             free: asked.expect == Expect::Text,
             done: VecDeque::new(),
             told: String::new(),
             looked: true,
             begun: false,
+            decoding: false,
         })
     }
 }
@@ -286,6 +312,15 @@ struct Finding {
     /// How much better the words explain the audio than phones do, in nats per frame; negative
     /// where phones do better.
     margin: f32,
+    /// How long the words are, against the speech there was.
+    covers: f32,
+}
+
+impl Finding {
+    fn is_believed(&self, threshold: f32) -> bool {
+        let (least, most) = COVERS;
+        self.margin >= threshold && (least..=most).contains(&self.covers)
+    }
 }
 
 struct Hearing {
@@ -293,6 +328,9 @@ struct Hearing {
     words: Decoder,
     /// Searches for any phones in any order.
     phones: Decoder,
+    gate: Gate,
+    /// What the gate let through last.
+    speech: Vec<i16>,
     widener: Widener,
     wide: Vec<i16>,
     language: Language,
@@ -306,6 +344,8 @@ struct Hearing {
     looked: bool,
     /// Whether the turn has begun.
     begun: bool,
+    /// Whether there was speech in it.
+    decoding: bool,
 }
 
 impl Hearing {
@@ -316,18 +356,51 @@ impl Hearing {
         }
     }
 
+    /// Gives the decoders what the gate let through.
+    fn decode(&mut self) -> Result<(), SpeechError> {
+        if self.speech.is_empty() {
+            return Ok(());
+        }
+        if !std::mem::replace(&mut self.decoding, true) {
+            self.widener.reset();
+            if !self.words.start_stream() || !self.phones.start_stream() {
+                return Err(self.failed("libpocketsphinx could not begin a turn"));
+            }
+        }
+        self.wide.clear();
+        self.widener.push(&self.speech, &mut self.wide);
+        if !self.words.push(&self.wide) || !self.phones.push(&self.wide) {
+            return Err(self.failed("libpocketsphinx gave up on the audio"));
+        }
+        Ok(())
+    }
+
+    /// Ends the turn and returns what was found in it.
+    fn end(&mut self) -> Result<Option<Finding>, SpeechError> {
+        self.speech.clear();
+        self.gate.finish(&mut self.speech);
+        self.decode()?;
+        self.words.end();
+        self.phones.end();
+        Ok(self.finding())
+    }
+
     /// Returns what was found so far, or in the whole turn once it has ended.
     fn finding(&mut self) -> Option<Finding> {
+        if !self.decoding {
+            return None;
+        }
         let words = self.words.score()?;
         let spans = self.words.spans();
         let frames: i32 = spans.iter().map(|span| span.last - span.first + 1).sum();
-        if frames <= 0 {
+        if frames < SHORTEST {
             return None;
         }
         let phones = self.phones.score()?;
         Some(Finding {
             spans,
             margin: ((words - phones) / f64::from(frames)) as f32,
+            covers: frames as f32 / self.gate.speech().max(1) as f32,
         })
     }
 
@@ -335,15 +408,18 @@ impl Hearing {
         let Some(finding) = finding else {
             return Transcript::default();
         };
-        if finding.margin < self.threshold {
+        if !finding.is_believed(self.threshold) {
             let text = if self.free { "" } else { UNKNOWN };
             return Transcript {
                 text: text.to_owned(),
                 ..Transcript::default()
             };
         }
-        let confidence = confidence(finding.margin - self.threshold);
-        let time = |frames: i32| Duration::from_secs_f64(f64::from(frames.max(0)) / FRAMES);
+        let confidence = confidence(finding.margin, self.threshold);
+        let time = |frame: i32| {
+            let heard = self.gate.heard_at(frame.max(0) as usize);
+            Duration::from_secs_f64(heard as f64 / FRAMES)
+        };
         Transcript {
             text: text(&finding.spans),
             confidence,
@@ -353,7 +429,7 @@ impl Hearing {
                 .map(|span| Word {
                     text: span.word,
                     start: time(span.first),
-                    end: time(span.last + 1),
+                    end: time(span.last),
                     confidence,
                 })
                 .collect(),
@@ -365,17 +441,12 @@ impl Recognition for Hearing {
     fn push(&mut self, samples: &[i16]) -> Result<(), SpeechError> {
         self.looked = false;
         if !std::mem::replace(&mut self.begun, true) {
-            self.widener.reset();
-            if !self.words.start_stream() || !self.phones.start_stream() {
-                return Err(self.failed("libpocketsphinx could not begin a turn"));
-            }
+            self.gate = Gate::new();
         }
         for piece in samples.chunks(PIECE) {
-            self.wide.clear();
-            self.widener.push(piece, &mut self.wide);
-            if !self.words.push(&self.wide) || !self.phones.push(&self.wide) {
-                return Err(self.failed("libpocketsphinx gave up on the audio"));
-            }
+            self.speech.clear();
+            self.gate.push(piece, &mut self.speech);
+            self.decode()?;
         }
         Ok(())
     }
@@ -383,12 +454,11 @@ impl Recognition for Hearing {
     fn finish(&mut self) -> Result<(), SpeechError> {
         let mut finding = None;
         if std::mem::take(&mut self.begun) {
-            self.words.end();
-            self.phones.end();
-            finding = self.finding();
+            finding = self.end()?;
         }
         tracing::trace!(?finding, "pocketsphinx");
         let transcript = self.transcript(finding);
+        self.decoding = false;
         self.done.push_back(transcript);
         self.told.clear();
         self.looked = true;
@@ -403,7 +473,7 @@ impl Recognition for Hearing {
             return Ok(None);
         }
         let text = match self.finding() {
-            Some(finding) if finding.margin >= self.threshold => text(&finding.spans),
+            Some(finding) if finding.is_believed(self.threshold) => text(&finding.spans),
             // What is in doubt now may be clear in a moment: nothing is taken back.
             _ => return Ok(None),
         };
@@ -415,15 +485,29 @@ impl Recognition for Hearing {
     }
 }
 
+/// Returns further pronunciations: what tells s from f lies above what a telephone carries, and the
+/// model hears "fix" for "six".
+fn on_the_telephone(spoken: &[&str]) -> Vec<String> {
+    let sharp = spoken.iter().filter_map(|phones| phones.strip_prefix("S "));
+    sharp.map(|rest| format!("F {rest}")).collect()
+}
+
 fn text(spans: &[Span]) -> String {
     let words: Vec<&str> = spans.iter().map(|span| span.word.as_str()).collect();
     words.join(" ")
 }
 
-/// Makes a confidence of how far above the threshold the words are: 0.5 at it, so that they are
-/// asked about, and 1 from [`CERTAIN`] on.
-fn confidence(above: f32) -> f32 {
-    (0.5 + 0.5 * above / CERTAIN).clamp(0.0, 1.0)
+/// Makes a confidence of a margin: 0.5 at the threshold and less than 0.6 up to [`SURE`], so that
+/// the caller is asked, and 1 from [`CERTAIN`] on.
+fn confidence(margin: f32, threshold: f32) -> f32 {
+    let (sure, enough) = SURE;
+    let sure = sure.max(threshold);
+    let confidence = if margin < sure {
+        0.5 + (enough - 0.5) * (margin - threshold) / (sure - threshold)
+    } else {
+        enough + (1.0 - enough) * (margin - sure) / (CERTAIN - SURE.0)
+    };
+    confidence.clamp(0.0, 1.0)
 }
 
 #[cfg(test)]

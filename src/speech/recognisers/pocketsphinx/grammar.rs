@@ -29,11 +29,11 @@ const ORDINALS: &str = "first | second | third | fourth | fifth | sixth | sevent
 /// What may be said at any question.
 const HOUSE: &str = "operator | a person | repeat | repeat that | say that again";
 
-/// What is said before and behind a wish.
-const BEFORE: &str = "i want | i want to | i need | i need to | i would like | i would like to \
-                      | i'd like | i'd like to | i have a question about | it is about | it's about \
-                      | i am calling about | i'm calling about | can i | can you | help with | the \
-                      | my | a | about | to | with | for | talk to | speak to | speak with | hello | hi";
+/// What is said before a wish. There is no single short word in it: those come out of nowhere.
+const BEFORE: &str = "(i want | i need | i would like | i'd like) [to | to talk to | to speak to \
+                      | to speak with] | i have a question about | it is about | it's about \
+                      | i am calling about | i'm calling about | can i talk to | can i speak to \
+                      | talk to | speak to | speak with | help with";
 
 /// Rules that others refer to.
 fn rules() -> String {
@@ -45,12 +45,15 @@ fn rules() -> String {
             "small",
             "one | two | three | four | five | six | seven | eight | nine".to_owned(),
         ),
-        ("several", "<digit> | (double | triple) <digit>".to_owned()),
-        ("digits", "<several>+".to_owned()),
         (
-            "phone",
-            "[plus] (<several> | <teen> | <tens> [<small>])+".to_owned(),
+            "several",
+            "/10/ <digit> | /1/ (double | triple) <digit>".to_owned(),
         ),
+        // The library has a repetition that a sentence begins with go back to where the
+        // sentence does, so that anything could follow: it begins after the first.
+        ("digits", "<several> [<several>+]".to_owned()),
+        ("group", "<several> | <teen> | <tens> [<small>]".to_owned()),
+        ("phone", "[plus] <group> [<group>+]".to_owned()),
         (
             "yesno",
             "yes | yes please | yeah | yep | yes it is | yes that's right | that's right | \
@@ -83,7 +86,11 @@ fn rules() -> String {
         ),
         ("house", HOUSE.to_owned()),
         ("before", BEFORE.to_owned()),
-        ("wish", "<before>* <phrase> [please | thank you]".to_owned()),
+        ("choice", "<phrase> [please]".to_owned()),
+        (
+            "wish",
+            "[hello | hi] [<before> [the | my | a]] <phrase> [please | thank you]".to_owned(),
+        ),
     ];
     let mut text = String::new();
     for (name, body) in rules {
@@ -110,7 +117,10 @@ pub(super) fn of(asked: &Asked, knows: impl Fn(&str) -> bool) -> String {
         Expect::Text => vec!["<yesno>", "<digits>", "<date>", "<time>"],
     };
     if !phrases.is_empty() {
-        sentences.push("<wish>");
+        sentences.push(match asked.expect {
+            Expect::Intent => "<wish>",
+            _ => "<choice>",
+        });
     }
     sentences.push("<house>");
     let phrase = match phrases.is_empty() {

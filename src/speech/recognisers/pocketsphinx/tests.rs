@@ -62,6 +62,13 @@ impl People {
         wav::read(&self.folder.join(format!("asterisk/{name}.wav"))).unwrap()
     }
 
+    /// The eight phrases that a man says in alsa-utils.
+    fn places(&self) -> Vec<(String, Vec<i16>)> {
+        PLACES
+            .map(|name| (name.to_lowercase().replace('_', " "), self.alsa(name)))
+            .into()
+    }
+
     /// Puts clips together as somebody would say them, with short pauses.
     fn say(&self, names: &[String]) -> Vec<i16> {
         let mut audio = hush(2000);
@@ -149,11 +156,12 @@ const MONTH_NAMES: [&str; 12] = [
     "december",
 ];
 
-/// Numbers of three to eight digits.
+/// Numbers of three to eight digits; those of the two parts are rolled with other dice.
 fn numbers(people: &People, count: usize) -> Vec<(String, Vec<i16>)> {
-    let mut dice = Dice(7);
+    let mut both = [Dice(7), Dice(9)];
     (0..count)
-        .map(|_| {
+        .map(|number| {
+            let dice = &mut both[number % 2];
             let digits: Vec<usize> = (0..[3, 4, 5, 6, 8, 8][dice.roll(6)])
                 .map(|_| dice.roll(11))
                 .collect();
@@ -194,32 +202,6 @@ fn dates(people: &People, count: usize) -> Vec<(String, Vec<i16>)> {
         .collect()
 }
 
-/// What was made of audio that went in as a call's does.
-#[derive(Debug)]
-struct Heard {
-    text: String,
-    margin: f32,
-}
-
-fn hear(engine: &Engine, asked: &Asked, audio: &[i16]) -> Heard {
-    let mut hearing = engine.hearing(asked).unwrap();
-    for frame in audio.chunks(FRAME) {
-        hearing.push(frame).unwrap();
-    }
-    hearing.words.end();
-    hearing.phones.end();
-    match hearing.finding() {
-        Some(finding) => Heard {
-            text: text(&finding.spans),
-            margin: finding.margin,
-        },
-        None => Heard {
-            text: String::new(),
-            margin: f32::NEG_INFINITY,
-        },
-    }
-}
-
 fn asked(expect: Expect, hints: &[&str]) -> Asked {
     Asked {
         expect,
@@ -241,7 +223,17 @@ fn choices(people: &People) -> Vec<(String, Vec<i16>)> {
         .collect()
 }
 
+/// Does to a sample what a line does that codes it by the µ-law.
+fn over_the_line(sample: &i16) -> i16 {
+    let strength = i32::from(sample.unsigned_abs().min(32_635)) + 132;
+    let step = strength.ilog2() - 4;
+    let coded = (strength >> step << step) + (1 << step >> 1) - 132;
+    (coded * i32::from(sample.signum())) as i16
+}
+
+/// Hears a turn as a call brings it.
 fn turn(hearing: &mut Hearing, audio: &[i16]) -> (Vec<String>, Transcript) {
+    let audio: Vec<i16> = audio.iter().map(over_the_line).collect();
     let mut partials = Vec::new();
     for six in audio.chunks(6 * FRAME) {
         hearing.push(six).unwrap();
@@ -256,6 +248,8 @@ fn turn(hearing: &mut Hearing, audio: &[i16]) -> (Vec<String>, Transcript) {
     }
 }
 
+const PLACE_WORDS: [&str; 6] = ["front", "rear", "side", "left", "right", "center"];
+
 const PLACES: [&str; 8] = [
     "Front_Center",
     "Front_Left",
@@ -268,97 +262,116 @@ const PLACES: [&str; 8] = [
 ];
 
 #[test]
-#[ignore = "does not pass yet: the threshold and the mean are not settled"]
 fn a_person_who_chooses_is_understood_turn_after_turn_while_speaking_and_at_the_right_time() {
     let Some((engine, people)) = require() else {
         return;
     };
-    let said = PLACES.map(|name| name.to_lowercase().replace('_', " "));
-    let hints: Vec<&str> = said.iter().map(String::as_str).collect();
+    let places = people.places();
+    let hints: Vec<&str> = places.iter().map(|(said, _)| said.as_str()).collect();
     let mut hearing = engine.hearing(&asked(Expect::Choice, &hints)).unwrap();
-    let mut early = 0;
-    for (name, said) in PLACES.iter().zip(&said) {
-        let audio = people.alsa(name);
-        let (partials, transcript) = turn(&mut hearing, &audio);
-        assert_eq!(transcript.text, *said);
-        assert!(transcript.confidence >= 0.5, "{transcript:?}");
+    let (mut right, mut sure, mut early) = (0, 0, 0);
+    for (said, audio) in &places {
+        let (partials, transcript) = turn(&mut hearing, audio);
         early += usize::from(
             partials
                 .iter()
                 .any(|words| said.starts_with(words.as_str())),
         );
+        if transcript.text != *said {
+            assert!(transcript.confidence < SURE.1, "{said}: {transcript:?}");
+            continue;
+        }
+        right += 1;
+        sure += usize::from(transcript.confidence >= SURE.1);
         let [first, second] = &transcript.words[..] else {
             panic!("{transcript:?}");
         };
         let seconds = audio.len() as f32 / RATE as f32;
         assert!(first.end <= second.start && second.end.as_secs_f32() <= seconds + 0.05);
     }
+    assert!(right >= 7, "only {right} of 8 were understood");
+    assert!(sure >= 6, "only {sure} of 8 need not be asked about");
     assert!(
-        early >= 6,
+        early >= 4,
         "only {early} of 8 were heard while they were said"
     );
 }
 
 #[test]
-#[ignore = "does not pass yet: the threshold and the mean are not settled"]
-fn numbers_that_a_person_speaks_are_mostly_understood_and_hardly_ever_another_number() {
+fn numbers_that_a_person_speaks_are_often_understood_and_always_asked_about() {
     let Some((engine, people)) = require() else {
         return;
     };
-    let (mut right, mut wrong) = (0, 0);
-    for (said, audio) in numbers(&people, 24) {
-        let mut hearing = engine.hearing(&asked(Expect::Digits, &[])).unwrap();
-        let (_, transcript) = turn(&mut hearing, &audio);
-        right += usize::from(transcript.text == said);
-        wrong += usize::from(transcript.text != said && transcript.text != UNKNOWN);
-    }
-    assert!(right >= 9, "{right} of 24 right");
-    assert!(wrong <= 5, "{wrong} of 24 wrong");
+    let asked = asked(Expect::Digits, &[]);
+    let tally = Tally::of(&engine, &asked, part(&numbers(&people, 48), true));
+    assert_eq!(tally.wrong, 0, "{tally:?}");
+    assert!(tally.right + tally.right_asked >= 8, "{tally:?}");
 }
 
 #[test]
-#[ignore = "does not pass yet: the threshold and the mean are not settled"]
 fn what_is_no_answer_is_mostly_not_taken_for_one() {
     let Some((engine, people)) = require() else {
         return;
     };
-    let others = people.without(&DIGIT_WORDS);
-    let mut taken = 0;
-    let tried = others.iter().step_by(8);
-    let count = tried.len();
-    for (_, audio) in tried {
-        let mut hearing = engine.hearing(&asked(Expect::Digits, &[])).unwrap();
-        let (_, transcript) = turn(&mut hearing, audio);
-        taken += usize::from(!transcript.text.is_empty() && transcript.text != UNKNOWN);
+    let places = people.places();
+    let hints: Vec<&str> = places.iter().map(|(said, _)| said.as_str()).collect();
+    for (asked, words) in [
+        (asked(Expect::Digits, &[]), &DIGIT_WORDS[..]),
+        (asked(Expect::YesNo, &[]), &["yes", "no", "correct"]),
+        (asked(Expect::Choice, &hints), &PLACE_WORDS),
+    ] {
+        let others = people.without(words);
+        let others: Vec<_> = others.into_iter().step_by(7).collect();
+        let tally = Tally::of(&engine, &asked, part(&others, true));
+        assert!(tally.count() >= 15, "{tally:?}");
+        assert!(tally.rejected * 5 >= tally.count() * 4, "{tally:?}");
+        assert!(tally.wrong * 20 <= tally.count(), "{tally:?}");
     }
-    assert!(
-        count >= 30 && taken * 5 <= count,
-        "{taken} of {count} taken"
-    );
 }
 
 #[test]
-#[ignore = "does not pass yet: the threshold and the mean are not settled"]
 fn silence_and_noise_say_nothing() {
     let Some((engine, people)) = require() else {
         return;
     };
     let mut dice = Dice(3);
-    let hiss: Vec<i16> = (0..5 * RATE)
-        .map(|_| dice.roll(1401) as i16 - 700)
-        .collect();
-    for audio in [
+    let mut hiss = |strength: usize, samples: usize| -> Vec<i16> {
+        (0..samples)
+            .map(|_| dice.roll(2 * strength + 1) as i16 - strength as i16)
+            .collect()
+    };
+    let within = |noise: Vec<i16>| [hush(RATE / 2), noise, hush(RATE / 2)].concat();
+    let tone = |hertz: f32| -> Vec<i16> {
+        let at = |n: usize| std::f32::consts::TAU * hertz * n as f32 / RATE as f32;
+        (0..RATE / 2)
+            .map(|n| (6000.0 * at(n).sin()) as i16)
+            .collect()
+    };
+    let noises = [
         vec![0; 5 * RATE],
         hush(5 * RATE),
-        hiss,
+        hiss(700, 5 * RATE),
         people.alsa("Noise"),
-    ] {
-        for expect in [Expect::YesNo, Expect::Digits, Expect::Date] {
-            let mut hearing = engine.hearing(&asked(expect, &[])).unwrap();
-            let (_, transcript) = turn(&mut hearing, &audio);
+        within(hiss(4000, RATE / 10)),
+        within(hiss(4000, RATE / 3)),
+        within(hiss(4000, RATE)),
+        within(tone(440.0)),
+        within(tone(1000.0)),
+    ];
+    let choice = asked(Expect::Choice, &["front left", "rear right", "side"]);
+    for (number, audio) in noises.iter().enumerate() {
+        for asked in [
+            asked(Expect::YesNo, &[]),
+            asked(Expect::Digits, &[]),
+            asked(Expect::Date, &[]),
+            choice.clone(),
+        ] {
+            let mut hearing = engine.hearing(&asked).unwrap();
+            let (_, transcript) = turn(&mut hearing, audio);
             assert!(
                 ["", UNKNOWN].contains(&transcript.text.as_str()),
-                "{transcript:?}"
+                "noise {number}, {:?}: {transcript:?}",
+                asked.expect
             );
             assert_eq!(transcript.confidence, 0.0);
         }
@@ -375,6 +388,56 @@ fn a_turn_without_audio_has_no_words() {
     assert_eq!(hearing.told(Instant::now()).unwrap(), None);
 }
 
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    /// Right words that are believed without asking, and that are asked about.
+    right: usize,
+    right_asked: usize,
+    /// Other words.
+    wrong: usize,
+    wrong_asked: usize,
+    /// Nothing that was believed.
+    rejected: usize,
+}
+
+impl Tally {
+    /// Hears what is said, each by a caller of its own.
+    fn of<'a>(
+        engine: &Engine,
+        asked: &Asked,
+        said: impl IntoIterator<Item = &'a (String, Vec<i16>)>,
+    ) -> Self {
+        let mut tally = Self::default();
+        for (said, audio) in said {
+            let mut hearing = engine.hearing(asked).unwrap();
+            let (_, heard) = turn(&mut hearing, audio);
+            let is_right = heard.text == *said;
+            let place = match heard.text.as_str() {
+                "" | UNKNOWN => &mut tally.rejected,
+                _ if is_right && heard.confidence >= SURE.1 => &mut tally.right,
+                _ if is_right => &mut tally.right_asked,
+                _ if heard.confidence >= SURE.1 => &mut tally.wrong,
+                _ => &mut tally.wrong_asked,
+            };
+            *place += 1;
+            if !is_right && !heard.text.is_empty() && heard.text != UNKNOWN {
+                println!("    {said:?} -> {:?} {:.2}", heard.text, heard.confidence);
+            }
+        }
+        tally
+    }
+
+    fn count(self) -> usize {
+        self.right + self.right_asked + self.wrong + self.wrong_asked + self.rejected
+    }
+}
+
+/// Returns the part of clips by which the settings were chosen, or the other one.
+fn part(clips: &[(String, Vec<i16>)], other: bool) -> impl Iterator<Item = &(String, Vec<i16>)> {
+    clips.iter().skip(usize::from(other)).step_by(2)
+}
+
 /// Prints how well answers and what is no answer are told apart: run it with
 /// `cargo test --lib pocketsphinx::tests::figures -- --ignored --nocapture`.
 #[test]
@@ -387,103 +450,62 @@ fn figures() {
     let phrases: Vec<&str> = choices.iter().map(|(said, _)| said.as_str()).collect();
     let chosen: Vec<&str> = phrases.iter().flat_map(|said| said.split(' ')).collect();
     let days: Vec<&str> = DAY_NAMES.into_iter().chain(MONTH_NAMES).collect();
-    let alsa: Vec<(String, Vec<i16>)> = PLACES
-        .map(|name| (name.to_lowercase().replace('_', " "), people.alsa(name)))
-        .into();
+    let alsa = people.places();
     let places: Vec<&str> = alsa.iter().map(|(said, _)| said.as_str()).collect();
     let sets = [
+        ("digits", asked(Expect::Digits, &[]), numbers(&people, 40)),
+        ("dates", asked(Expect::Date, &[]), dates(&people, 40)),
+        ("places", asked(Expect::Choice, &places), alsa.clone()),
+        ("choices", asked(Expect::Choice, &phrases), choices.clone()),
         (
-            "digits",
+            "no digits",
             asked(Expect::Digits, &[]),
-            numbers(&people, 60),
             people.without(&DIGIT_WORDS),
         ),
+        ("no dates", asked(Expect::Date, &[]), people.without(&days)),
         (
-            "phone",
-            asked(Expect::Phone, &[]),
-            numbers(&people, 30),
-            people.without(&DIGIT_WORDS),
-        ),
-        (
-            "dates",
-            asked(Expect::Date, &[]),
-            dates(&people, 40),
-            people.without(&days),
-        ),
-        (
-            "yes or no",
+            "no yes or no",
             asked(Expect::YesNo, &[]),
-            vec![],
             people.without(&["yes", "no", "correct"]),
         ),
         (
-            "places",
+            "no places",
             asked(Expect::Choice, &places),
-            alsa,
-            people.without(&["front", "left"]),
+            people.without(&PLACE_WORDS),
         ),
         (
-            "choices",
+            "no choices",
             asked(Expect::Choice, &phrases),
-            choices.clone(),
             people.without(&chosen),
         ),
     ];
-    for (name, asked, inside, outside) in sets {
-        let began = Instant::now();
-        let seconds: usize = inside
-            .iter()
-            .chain(&outside)
-            .map(|(_, audio)| audio.len())
-            .sum();
-        let (mut right, mut wrong) = (Vec::new(), Vec::new());
-        for (said, audio) in &inside {
-            let heard = hear(&engine, &asked, audio);
-            if heard.text == *said {
-                right.push(heard.margin);
-            } else {
-                println!("  {said:?} -> {:?} {:.3}", heard.text, heard.margin);
-                wrong.push(heard.margin);
-            }
-        }
-        let outside: Vec<f32> = outside
-            .iter()
-            .map(|(_, audio)| hear(&engine, &asked, audio).margin)
-            .collect();
-        println!(
-            "{name}: {} right, {} wrong, {} outside; rtf {:.3}",
-            right.len(),
-            wrong.len(),
-            outside.len(),
-            began.elapsed().as_secs_f64() / (seconds as f64 / RATE as f64)
-        );
-        right.sort_by(f32::total_cmp);
-        println!(
-            "  margins of right ones {:.2?}",
-            right
-                .iter()
-                .step_by(right.len().max(8) / 8)
-                .collect::<Vec<_>>()
-        );
-        for threshold in [
-            -1.5, -1.0, -0.75, -0.5, -0.25, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0,
-        ] {
-            let above = |margins: &[f32]| margins.iter().filter(|&&m| m >= threshold).count();
+    for (name, asked, clips) in sets {
+        let clips: Vec<_> = match name.starts_with("no ") {
+            true => clips.into_iter().step_by(6).collect(),
+            false => clips,
+        };
+        for other in [false, true] {
+            let began = Instant::now();
+            let samples: usize = part(&clips, other).map(|(_, audio)| audio.len()).sum();
+            let tally = Tally::of(&engine, &asked, part(&clips, other));
             println!(
-                "  {threshold:>5}: right {}, wrong {}, outside {}",
-                above(&right),
-                above(&wrong),
-                above(&outside)
+                "{name}, {} part: {} clips {tally:?}; {:.3} seconds per second",
+                if other { "other" } else { "first" },
+                tally.count(),
+                began.elapsed().as_secs_f64() / (samples as f64 / RATE as f64)
             );
         }
     }
 }
 
 #[test]
-fn words_that_phones_explain_as_well_are_asked_about_and_those_far_above_are_certain() {
-    assert_eq!(confidence(0.0), 0.5);
-    assert_eq!(confidence(CERTAIN), 1.0);
-    assert_eq!(confidence(9.0), 1.0);
+fn words_that_phones_explain_better_are_asked_about_and_those_far_above_are_certain() {
+    assert_eq!(confidence(-1.2, -1.2), 0.5);
+    assert!(confidence(0.59, -1.2) < 0.6);
+    assert_eq!(confidence(0.6, -1.2), 0.6);
+    assert_eq!(confidence(CERTAIN, -1.2), 1.0);
+    assert_eq!(confidence(9.0, 0.9), 1.0);
+    assert!(confidence(0.9, 0.9) >= 0.5);
 }
 
 #[test]

@@ -122,9 +122,11 @@ impl Call {
             self.listen_again = None;
             return;
         };
-        let languages = &self.playbook.shelf.tenant.languages;
+        // Without their own language nothing is won for the caller.
+        let mut languages = self.playbook.shelf.tenant.languages.clone();
+        languages.sort_by_key(|language| *language != self.dialog.language());
         if self.ears_lost <= MOST_EARS_LOST
-            && ears.are_able(languages)
+            && ears.are_able(&languages)
             && let Ok(ear) = ears.open(self.call)
         {
             self.ear = Some(ear);

@@ -11,7 +11,9 @@
 
 #[path = "speech/barge_in.rs"]
 mod barge_in;
-#[path = "speech/remote.rs"]
+#[path = "speech/german.rs"]
+mod german;
+#[path = "speech/remote/mod.rs"]
 mod remote;
 
 use std::io::Write;

@@ -109,6 +109,13 @@ impl Playout {
         }
     }
 
+    /// Forgets what is held.
+    pub(super) fn drop_held(&mut self) {
+        if self.held {
+            self.hush();
+        }
+    }
+
     /// Tells whether it waits.
     pub(super) fn is_held(&self) -> bool {
         self.held

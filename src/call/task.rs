@@ -1,9 +1,12 @@
 //! One task owns one call: it keeps the 20 ms clock, carries frames, words and keys to the dialog
 //! and does what the dialog wants done. Nothing else touches the call's state.
 
+mod hearing;
+mod recording;
+mod waiting;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +19,7 @@ use super::figures::Figures;
 use super::house::House;
 use super::journal::{Entry, Journal};
 use super::line::{FRAME, FromCaller, Line, LineIn, LineOut, Pace};
-use super::patience::{Moment, Patience};
+use super::patience::Patience;
 use super::playout::{Number, Playout};
 use super::recorder::Recorder;
 use crate::dialog::{
@@ -43,11 +46,6 @@ const MUTE: u32 = 2;
 const LATE: Duration = Duration::from_millis(5);
 /// What is sent while there is nothing to say: it keeps the caller's phone and Asterisk content.
 const SILENCE: [i16; FRAME] = [0; FRAME];
-
-/// Threads that may be lost while they listen to one call before it goes by keys.
-const MOST_EARS_LOST: u32 = 3;
-/// How often a call by keys looks whether it can be listened to again.
-const LISTEN_AGAIN: Duration = Duration::from_secs(4);
 
 /// What the call's own tasks report.
 enum Result {
@@ -152,6 +150,7 @@ impl Task {
             heard_at: Instant::now(),
             mute: 0,
             speaking_over: false,
+            held_for_nobody: None,
             said_over: None,
             owes_said: false,
             open_orders: 0,
@@ -225,6 +224,8 @@ struct Call {
     mute: u32,
     /// Whether the caller speaks while something is said that they may not cut off.
     speaking_over: bool,
+    /// Since when something has been held although nobody speaks.
+    held_for_nobody: Option<Instant>,
     /// What they said meanwhile, until it is over.
     said_over: Option<Heard>,
     /// Whether the dialog waits to be told that all is said.
@@ -246,7 +247,7 @@ impl Call {
         self.tell(Event::Facts(self.facts.clone())).await;
         self.make_reassurances();
         if self.ear.is_none() {
-            self.listen_again = Some(Instant::now() + LISTEN_AGAIN);
+            self.listen_again = Some(Instant::now() + hearing::LISTEN_AGAIN);
             self.tell(Event::SpeechUnavailable).await;
         }
         self.tell(Event::Answered).await;
@@ -325,6 +326,7 @@ impl Call {
             self.figures.lost_frames.inc();
         }
         self.mind_the_wait(frame.is_some(), aside).await;
+        self.mind_the_hold().await;
         // A phone that sends nothing is silent: time goes on for the recording.
         let nothing_comes = self.heard_at.elapsed() > GAP;
         if nothing_comes
@@ -367,204 +369,10 @@ impl Call {
         if self.phase == Phase::Talking {
             self.answering = Some(Instant::now());
             self.tell(Event::Key(key)).await;
-        }
-    }
-
-    async fn heard(&mut self, heard: Option<EarEvent>) {
-        match heard {
-            Some(EarEvent::SpeechStarted) => {
-                self.speaking = true;
-                if self.playout.is_busy() {
-                    if !self.playout.is_interruptible() {
-                        self.speaking_over = true;
-                        return;
-                    }
-                    // Whether it was speech is known when its words are.
-                    self.playout.hold();
-                    self.figures.barge_ins.inc();
-                } else {
-                    self.playout.hush();
-                }
-                self.tell(Event::Speech).await;
+            // A key of several is answered by none.
+            if !self.playout.is_busy() && self.then.is_empty() && self.open_orders == 0 {
+                self.answering = None;
             }
-            Some(EarEvent::Partial(heard)) => {
-                self.so_far = heard.clone();
-                self.tell(Event::Partial(heard)).await;
-            }
-            Some(EarEvent::TurnEnded) => {
-                self.speaking = false;
-                self.speaking_over = false;
-                self.answering = Some(Instant::now());
-                self.words_owed = self.answering;
-            }
-            Some(EarEvent::Heard(heard)) if self.playout.is_busy() => {
-                self.words_owed = None;
-                self.heard_over(heard).await;
-            }
-            Some(EarEvent::Heard(heard)) => {
-                self.words_owed = None;
-                self.tell(Event::Heard(heard)).await;
-            }
-            Some(EarEvent::Paused) => self.speaking = false,
-            Some(EarEvent::Degraded(degraded)) => self.note(Entry::Degraded(degraded)),
-            Some(EarEvent::Lost(reason)) => self.open_another_ear(reason).await,
-            Some(EarEvent::Unavailable(error)) => {
-                tracing::warn!(call = %self.call, "speech is not available: {error}");
-                self.go_by_keys().await;
-            }
-            None => self.go_by_keys().await,
-        }
-    }
-
-    async fn go_by_keys(&mut self) {
-        self.ear = None;
-        self.playout.go_on();
-        self.speaking = false;
-        self.words_owed = None;
-        self.listen_again = Some(Instant::now() + LISTEN_AGAIN);
-        self.tell(Event::SpeechUnavailable).await;
-    }
-
-    /// Has another thread listen in place of one that was lost. What the caller was saying is lost
-    /// with it, so they are asked again.
-    async fn open_another_ear(&mut self, reason: String) {
-        self.ears_lost += 1;
-        let was_heard = self.speaking || self.words_owed.is_some();
-        self.ear = None;
-        self.note(Entry::EarLost { reason });
-        let opened = match &self.house.ears {
-            Some(ears) if self.ears_lost <= MOST_EARS_LOST => ears.open(self.call).ok(),
-            Some(_) | None => None,
-        };
-        let Some(ear) = opened else {
-            return self.go_by_keys().await;
-        };
-        if let Some(listen) = &self.listening {
-            ear.know(self.playbook.phrases());
-            ear.listen(listen);
-        }
-        self.ear = Some(ear);
-        self.speaking = false;
-        self.words_owed = None;
-        if was_heard {
-            self.tell(Event::Heard(Heard::default())).await;
-        }
-    }
-
-    /// Looks whether a call by keys can be listened to again.
-    async fn listen_again(&mut self) {
-        if self.listen_again.is_none_or(|at| Instant::now() < at) || self.phase != Phase::Talking {
-            return;
-        }
-        self.listen_again = Some(Instant::now() + LISTEN_AGAIN);
-        let Some(ears) = &self.house.ears else {
-            self.listen_again = None;
-            return;
-        };
-        let languages = &self.playbook.shelf.tenant.languages;
-        if self.ears_lost <= MOST_EARS_LOST
-            && ears.are_able(languages)
-            && let Ok(ear) = ears.open(self.call)
-        {
-            self.ear = Some(ear);
-            self.listening = None;
-            self.listen_again = None;
-            self.tell(Event::SpeechAvailable).await;
-        }
-    }
-
-    /// Has what is said to those who wait made before it is needed.
-    fn make_reassurances(&self) {
-        for language in self.playbook.shelf.tenant.languages.clone() {
-            let Some(text) = self.playbook.one_moment(language) else {
-                continue;
-            };
-            let (voice, results) = (self.house.voice.clone(), self.results.clone());
-            self.house.scope.spawn(async move {
-                let made = match voice.say(&text, language).await {
-                    Ok(prompt) => prompt.all().await,
-                    Err(fault) => Err(fault),
-                };
-                if let Ok(samples) = made {
-                    let _ = results
-                        .send(Result::Reassurance(language, text, samples))
-                        .await;
-                }
-            });
-        }
-    }
-
-    /// Tells a caller who waits for us, and has heard nothing for a while, that it takes a moment.
-    async fn mind_the_wait(&mut self, plays: bool, aside: bool) {
-        let now = Instant::now();
-        let under_way = self.words_owed.is_some()
-            || self.playout.is_busy()
-            || self.dialog.awaits_service()
-            || self.record_into.is_some();
-        let moment = if aside {
-            Moment::Aside
-        } else if plays {
-            Moment::Ours
-        } else if self.phase == Phase::Talking
-            && self.recorder.is_none()
-            && !self.speaking
-            && under_way
-        {
-            Moment::UnderWay
-        } else {
-            Moment::Theirs
-        };
-        if self.patience.is_over(moment, now) {
-            self.tell(Event::Waiting).await;
-        }
-        let late = |since: Instant| now.saturating_duration_since(since) > self.house.limits.words;
-        if self.words_owed.is_some_and(late) {
-            tracing::warn!(call = %self.call, "the words of a turn did not come in time");
-            self.go_by_keys().await;
-        }
-        self.listen_again().await;
-    }
-
-    fn reassure(&mut self, say: &Say) {
-        let made = self.reassurances.get(&say.language);
-        let samples = made.filter(|(text, _)| *text == say.text).map_or_else(
-            || self.house.hold_on.clone(),
-            |(_, samples)| samples.clone(),
-        );
-        self.figures.one_moments.inc();
-        self.playout.aside(samples);
-    }
-
-    /// Takes what was said over something of ours: it goes on when that was nothing, and is over
-    /// when it may be cut off.
-    async fn heard_over(&mut self, heard: Heard) {
-        let is_meant = self.dialog.is_meant(&heard, self.now());
-        if !is_meant {
-            self.answering = None;
-            if self.playout.is_held() {
-                self.playout.go_on();
-                self.figures.resumed.inc();
-            }
-            self.tell(Event::Resumed).await;
-        } else if self.playout.is_interruptible() {
-            if self.playout.is_held() {
-                self.playout.hush();
-            }
-            self.tell(Event::Heard(heard)).await;
-        } else {
-            self.answering = None;
-            self.said_over = Some(heard);
-        }
-    }
-
-    /// Takes what was said while nobody might cut in.
-    async fn said_over(&mut self) {
-        if std::mem::take(&mut self.speaking_over) {
-            self.tell(Event::Speech).await;
-        }
-        if let Some(heard) = self.said_over.take() {
-            self.answering = Some(Instant::now());
-            self.tell(Event::Heard(heard)).await;
         }
     }
 
@@ -701,9 +509,14 @@ impl Call {
         self.journal.write(now, Entry::Event(event.clone()));
         let commands = self.dialog.handle(event, now);
         // Who is answered, or no longer listened to, has cut off what was being said.
-        let goes_on = |it: &Command| matches!(it, Command::Note(_) | Command::Enough);
-        if self.playout.is_held() && !commands.iter().all(goes_on) {
-            self.playout.hush();
+        let goes_on = |it: &Command| {
+            matches!(
+                it,
+                Command::Note(_) | Command::Enough | Command::Reassure(_)
+            )
+        };
+        if !commands.iter().all(goes_on) {
+            self.playout.drop_held();
         }
         for command in commands {
             self.journal.write(now, Entry::Command(command.clone()));
@@ -728,6 +541,7 @@ impl Call {
             Command::Deafen => {
                 self.listening = None;
                 self.speaking = false;
+                self.speaking_over = false;
                 self.words_owed = None;
                 if let Some(ear) = &self.ear {
                     ear.deafen();
@@ -766,6 +580,8 @@ impl Call {
         // A question may come without words of its own: its silence begins at once.
         self.owes_said = true;
         self.said_over = None;
+        // What was owed belonged to another question.
+        self.words_owed = None;
         if let Some(ear) = &self.ear {
             ear.know(self.playbook.phrases());
             ear.listen(&listen);
@@ -819,21 +635,6 @@ impl Call {
         }
     }
 
-    /// Stores the recording, has it transcribed, and tells the dialog.
-    async fn end_recording(&mut self) {
-        let Some(recorder) = self.recorder.take() else {
-            return;
-        };
-        let language = self.record_into.unwrap_or(Language::DA);
-        let (house, results) = (self.house.clone(), self.results.clone());
-        let file = format!("{}-{}.wav", self.call, self.orders + 1);
-        let samples = recorder.finish();
-        self.house.scope.spawn(async move {
-            let recording = keep(&house, file, samples, language).await;
-            let _ = results.send(Result::Transcribed(recording)).await;
-        });
-    }
-
     /// Tells the dialog what has changed in the house.
     async fn look_around(&mut self) {
         self.queues.mark_unchanged();
@@ -878,55 +679,6 @@ impl Call {
             journal: self.journal,
             events,
         }
-    }
-}
-
-/// Stores what was recorded so that it survives, then transcribes it.
-async fn keep(
-    house: &House,
-    file: String,
-    samples: Option<Vec<i16>>,
-    language: Language,
-) -> Recording {
-    let nothing = Recording {
-        file: String::new(),
-        seconds: 0.0,
-        transcript: None,
-    };
-    let Some(samples) = samples else {
-        return nothing;
-    };
-    let samples: Arc<[i16]> = samples.into();
-    let path: PathBuf = house.recordings.join(&file);
-    let kept = samples.clone();
-    let written =
-        tokio::task::spawn_blocking(move || crate::speech::wav::write(&path, &kept)).await;
-    let file = match written {
-        Ok(Ok(())) => file,
-        Ok(Err(error)) => {
-            tracing::error!("a recording could not be stored: {error}");
-            String::new()
-        }
-        Err(error) => {
-            tracing::error!("a recording could not be stored: {error}");
-            String::new()
-        }
-    };
-    let seconds = samples.len() as f32 / 8000.0;
-    let transcript = match &house.ears {
-        Some(ears) => {
-            let transcribed = ears.transcribe(samples, language);
-            tokio::time::timeout(TRANSCRIPTION, transcribed)
-                .await
-                .ok()
-                .flatten()
-        }
-        None => None,
-    };
-    Recording {
-        file,
-        seconds,
-        transcript,
     }
 }
 

@@ -224,9 +224,9 @@ impl Dialog {
     /// Tells whether words said over a prompt are meant for us: neither nothing, nor a sign that
     /// the caller listens, unless that answers the question.
     pub fn is_meant(&self, heard: &Heard, now: Timestamp) -> bool {
-        let Waiting::Question(question) = &self.waiting else {
+        if !matches!(self.waiting, Waiting::Question(_)) {
             return true;
-        };
+        }
         let plain = heard.hypotheses.iter().filter(|it| {
             let mut said = words(&it.text).into_iter();
             said.any(|word| !is_hum(&word, it.language))
@@ -236,12 +236,17 @@ impl Dialog {
             any = true;
             plainly |= !is_backchannel(&hypothesis.text, hypothesis.language);
         }
-        let answers = || {
-            question
-                .heard(heard, &self.playbook, self.language, now)
-                .is_some_and(|it| !matches!(it.meaning, Meaning::Nothing(_)))
+        plainly || (any && self.is_answered_by(heard, now))
+    }
+
+    /// Tells whether words come to something at the question being asked.
+    pub fn is_answered_by(&self, heard: &Heard, now: Timestamp) -> bool {
+        let Waiting::Question(question) = &self.waiting else {
+            return false;
         };
-        plainly || (any && answers())
+        question
+            .heard(heard, &self.playbook, self.language, now)
+            .is_some_and(|it| !matches!(it.meaning, Meaning::Nothing(_)))
     }
 
     fn heard_so_far(&mut self, heard: &Heard, now: Timestamp) {
@@ -355,7 +360,9 @@ impl Dialog {
 
     fn speech_unavailable(&mut self, now: Timestamp) {
         self.speech = false;
-        if matches!(self.waiting, Waiting::Question(_)) {
+        if let Waiting::Question(question) = &mut self.waiting {
+            question.speaking = false;
+            self.deadline = None;
             self.commands.push(Command::Deafen);
             self.put_question(Missed::Nothing, now);
         }

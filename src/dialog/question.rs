@@ -5,7 +5,7 @@
 mod enough;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::{Timestamp, civil};
@@ -46,6 +46,8 @@ pub(super) struct Question {
     pub(super) typed: String,
     /// Whether the caller is speaking now.
     pub(super) speaking: bool,
+    /// The vocabulary of a choice, made when it is first needed and not for every partial.
+    choices: OnceLock<Vocabulary>,
 }
 
 /// An answer to the question.
@@ -99,6 +101,7 @@ impl Question {
             between: None,
             typed: String::new(),
             speaking: false,
+            choices: OnceLock::new(),
         }
     }
 
@@ -426,7 +429,7 @@ impl Question {
                     vec![it.why],
                 )
             }),
-            Answer::Choice(_) => return self.among(&self.choices(), hypothesis, playbook),
+            Answer::Choice(_) => return self.among(self.choices(), hypothesis, playbook),
             Answer::Intent(_) | Answer::Department => {
                 return self.among(&playbook.vocabulary, hypothesis, playbook);
             }
@@ -539,24 +542,8 @@ impl Question {
     }
 
     /// Returns the vocabulary of a choice.
-    fn choices(&self) -> Vocabulary {
-        let Answer::Choice(choices) = &self.ask.answer else {
-            return Vocabulary::new(&[]);
-        };
-        let intents: Vec<Intent> = choices
-            .iter()
-            .map(|(name, choice)| {
-                let mut words = choice.words.clone();
-                for (language, said) in &choice.say {
-                    words.entry(*language).or_default().push(said.clone());
-                }
-                Intent {
-                    words,
-                    ..Intent::new(IntentName(name.clone()))
-                }
-            })
-            .collect();
-        Vocabulary::new(&intents)
+    fn choices(&self) -> &Vocabulary {
+        self.choices.get_or_init(|| vocabulary_of(&self.ask.answer))
     }
 
     /// Returns the keys of a choice: the file's, else 1, 2, 3 … in the order of the file.
@@ -663,6 +650,27 @@ impl Question {
         let value = json!(time.strftime("%H:%M").to_string());
         self.single(value, &speak::time(time, language), confidence)
     }
+}
+
+/// Makes the vocabulary of a choice; an empty one of any other answer.
+fn vocabulary_of(answer: &Answer) -> Vocabulary {
+    let Answer::Choice(choices) = answer else {
+        return Vocabulary::new(&[]);
+    };
+    let intents: Vec<Intent> = choices
+        .iter()
+        .map(|(name, choice)| {
+            let mut words = choice.words.clone();
+            for (language, said) in &choice.say {
+                words.entry(*language).or_default().push(said.clone());
+            }
+            Intent {
+                words,
+                ..Intent::new(IntentName(name.clone()))
+            }
+        })
+        .collect();
+    Vocabulary::new(&intents)
 }
 
 /// Returns what an intent is called aloud.

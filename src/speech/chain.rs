@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 pub(super) use link::Room;
-use link::{Inside, Link, Taken};
+use link::{Link, Taken};
 
 use super::figures::Figures;
 use super::limits::Limits;
@@ -182,7 +182,6 @@ impl Recogniser for Chain {
             chain: Arc::clone(&self.shared),
             asked: asked.clone(),
             bell,
-            inside: Arc::default(),
             at: 0,
             current: None,
             keeps: self.shared.links.len() > 1,
@@ -214,7 +213,6 @@ struct Chained {
     chain: Arc<Shared>,
     asked: Asked,
     bell: Bell,
-    inside: Arc<Inside>,
     /// The engine in use, by its place.
     at: usize,
     /// Its recognition; absent when no engine is left.
@@ -243,7 +241,7 @@ impl Chained {
         let mut faults: Vec<(usize, Fault)> = fault.into_iter().collect();
         let mut taken = None;
         for (at, link) in chain.links.iter().enumerate().skip(place) {
-            match link.open(&self.asked, &self.bell, &self.inside, &chain.figures) {
+            match link.open(&self.asked, &self.bell, &chain.figures) {
                 Ok(recognition) => {
                     taken = Some((at, recognition));
                     break;
@@ -312,10 +310,10 @@ impl Chained {
     fn hand_over(&mut self, fault: Fault) {
         let failed = self.at;
         self.count(failed, &fault);
-        let old = self.current.take();
-        if let Some(link) = self.chain.links.get(failed) {
+        if let (Some(old), Some(link)) = (self.current.take(), self.chain.links.get(failed)) {
+            let inside = Arc::clone(&old.inside);
             // Whatever it does now is its own affair.
-            let _ = link.call(&self.inside, || {
+            let _ = link.call(&inside, || {
                 drop(old);
                 Ok(())
             });
@@ -341,7 +339,7 @@ impl Chained {
         let piece = audio.get(self.fed..end).unwrap_or_default();
         let ends = owed.is_some() && end == audio.len();
         let engine = current.recognition.as_mut();
-        let fed = link.call(&self.inside, || {
+        let fed = link.call(&current.inside, || {
             if !piece.is_empty() {
                 engine.push(piece)?;
             }
@@ -367,7 +365,7 @@ impl Chained {
         };
         let engine = current.recognition.as_mut();
         loop {
-            let told = link.call(&self.inside, || engine.told(now))?;
+            let told = link.call(&current.inside, || engine.told(now))?;
             let Some(Told::Final(transcript)) = told else {
                 return Ok(told);
             };
@@ -421,7 +419,7 @@ impl Recognition for Chained {
         }
         if let (Some(current), Some(link)) = (&mut self.current, self.chain.links.get(self.at)) {
             let engine = current.recognition.as_mut();
-            if let Err(fault) = link.call(&self.inside, || engine.push(samples)) {
+            if let Err(fault) = link.call(&current.inside, || engine.push(samples)) {
                 self.hand_over(fault);
             }
         }
@@ -447,7 +445,7 @@ impl Recognition for Chained {
         }
         if let (Some(current), Some(link)) = (&mut self.current, self.chain.links.get(self.at)) {
             let engine = current.recognition.as_mut();
-            let settled = link.call(&self.inside, || {
+            let settled = link.call(&current.inside, || {
                 engine.settle();
                 Ok(())
             });

@@ -188,11 +188,12 @@ impl Ears {
         }
     }
 
-    /// Tells whether a question in these languages would be listened to now.
+    /// Tells whether a question in these languages, the likeliest first, would be listened to now:
+    /// the first that has engines counts, as its loss ends the listening.
     pub fn are_able(&self, languages: &[Language]) -> bool {
         let now = Instant::now();
         let mut chains = languages.iter().filter_map(|it| self.recognisers.get(it));
-        chains.any(|chain| chain.is_able(now))
+        chains.next().is_some_and(|chain| chain.is_able(now))
     }
 
     /// Shows how the recognisers do in a registry.
@@ -434,6 +435,11 @@ impl Ear {
     /// Tells whether Hotline itself is talking, whose echo must not count as the caller's speech.
     pub fn talking(&self, talking: bool) {
         self.line.set_talking(talking);
+    }
+
+    /// Tells whether the caller is in a turn, as far as has been heard.
+    pub fn is_speaking(&self) -> bool {
+        self.line.is_speaking()
     }
 
     /// Returns how many frames of 20 ms wait to be heard.

@@ -98,6 +98,19 @@ pub enum SpeechError {
         /// How many.
         most: usize,
     },
+    /// As many utterances wait for an engine as may.
+    #[error(
+        "{most} utterances wait for the {language} recogniser already ({setting}); it does not \
+         keep up"
+    )]
+    QueueFull {
+        /// The language of the engine.
+        language: Language,
+        /// How many wait.
+        most: usize,
+        /// The setting that says how many may.
+        setting: String,
+    },
     /// The configuration names no recogniser.
     #[error(
         "no recogniser is configured, so callers are served by keys only; name some per language \
@@ -146,10 +159,10 @@ pub enum SpeechError {
         language: Language,
     },
     /// A text that cannot be spoken.
-    #[error("the text {text:?} cannot be spoken: {reason}")]
+    #[error("a text of {length} characters cannot be spoken: {reason}")]
     Unspeakable {
-        /// Its beginning.
-        text: String,
+        /// Its length in characters; its words may be a caller's, and this is read in logs.
+        length: usize,
         /// Why not.
         reason: &'static str,
     },

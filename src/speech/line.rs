@@ -108,6 +108,7 @@ pub(super) struct Line {
     /// Whether a recognition has something to tell.
     rung: AtomicBool,
     closed: AtomicBool,
+    speaking: AtomicBool,
     lost: AtomicBool,
     talking: AtomicBool,
     dropped: Arc<AtomicU64>,
@@ -130,6 +131,7 @@ impl Line {
             scheduled: AtomicBool::new(false),
             rung: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            speaking: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             talking: AtomicBool::new(false),
             dropped,
@@ -239,6 +241,15 @@ impl Line {
 
     pub(super) fn is_talking(&self) -> bool {
         self.talking.load(Ordering::Relaxed)
+    }
+
+    /// Lets the call know whether the caller is in a turn.
+    pub(super) fn set_speaking(&self, speaking: bool) {
+        self.speaking.store(speaking, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_speaking(&self) -> bool {
+        self.speaking.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -65,6 +65,9 @@ struct Question {
     listen: Listen,
     /// One for each language that has an engine.
     recognitions: Vec<Listening>,
+    /// The likeliest language that has one: without it, a caller would be taken for a speaker of
+    /// another language.
+    likeliest: Option<Language>,
     /// Whether the turn in progress was fed to the recognitions from its beginning.
     fed: bool,
     frames: u32,
@@ -242,6 +245,7 @@ impl Listener {
                 self.turn_ended();
             }
         }
+        self.line.set_speaking(self.turn.is_speaking());
         self.watch();
     }
 
@@ -270,10 +274,13 @@ impl Listener {
             Task::Listen(_) => true,
             Task::Deaf | Task::Watch { .. } => false,
         };
+        // What the old question takes up of engines that may be full is free for the new one.
+        self.task = Task::Deaf;
         match self.open(&listen) {
             Ok(recognitions) => {
                 self.task = Task::Listen(Question {
                     listen,
+                    likeliest: recognitions.first().map(|it| it.language),
                     recognitions,
                     fed: false,
                     frames: 0,
@@ -281,10 +288,7 @@ impl Listener {
                     turns: VecDeque::new(),
                 });
             }
-            Err(reason) => {
-                self.task = Task::Deaf;
-                return self.send(EarEvent::Unavailable(reason));
-            }
+            Err(reason) => return self.send(EarEvent::Unavailable(reason)),
         }
         if self.turn.is_speaking() {
             if !listened && !self.hidden {
@@ -296,7 +300,6 @@ impl Listener {
 
     fn open(&self, listen: &Listen) -> Result<Vec<Listening>, String> {
         let mut open = Vec::new();
-        let mut reason = "no recogniser for the languages of this question".to_owned();
         for language in &listen.languages {
             let Some(recogniser) = self.recognisers.get(language) else {
                 continue;
@@ -320,11 +323,13 @@ impl Listener {
                     owed: 0,
                     finals: VecDeque::new(),
                 }),
-                Err(error) => reason = error.to_string(),
+                // Without the likeliest language, a caller would be taken for a speaker of another.
+                Err(error) if open.is_empty() => return Err(error.to_string()),
+                Err(error) => tracing::warn!(call = %self.line.call, %error, "a recogniser is out"),
             }
         }
         if open.is_empty() {
-            Err(reason)
+            Err("no recogniser for the languages of this question".to_owned())
         } else {
             Ok(open)
         }
@@ -427,21 +432,23 @@ impl Listener {
         }
     }
 
-    /// Minds that a recognition failed; tells whether there is one left.
+    /// Minds that a recognition failed; tells whether that of the likeliest language is left.
     fn minds(&mut self, fault: Option<SpeechError>) -> bool {
         let Some(error) = fault else {
             return true;
         };
         tracing::warn!(call = %self.line.call, %error, "a recogniser is out");
-        let none_left = match &self.task {
-            Task::Listen(question) => question.recognitions.is_empty(),
+        let is_lost = match &self.task {
+            Task::Listen(question) => {
+                question.recognitions.first().map(|it| it.language) != question.likeliest
+            }
             Task::Deaf | Task::Watch { .. } => false,
         };
-        if none_left {
+        if is_lost {
             self.task = Task::Deaf;
             self.send(EarEvent::Unavailable(error.to_string()));
         }
-        !none_left
+        !is_lost
     }
 
     /// Tells whether the words of a turn that is over are still to come.

@@ -42,8 +42,11 @@ const LONGEST_NAME: usize = 80;
 /// A word of every language.
 const TRIAL: &str = "Hotline";
 
-/// Texts that are made ahead at once, and files that are read or written at once.
+/// Texts that are made ahead at once, and files that are read at once.
 const AT_ONCE: usize = 4;
+
+/// How long a caller's prompt waits for the disk before an engine is asked.
+const READING: Duration = Duration::from_secs(1);
 
 /// Says texts. Clones share everything.
 #[derive(Clone)]
@@ -60,7 +63,9 @@ struct Shared {
     recordings: Vec<PathBuf>,
     most_on_disk: u64,
     shelf: Mutex<Shelf>,
-    blocking: Semaphore,
+    reading: Arc<Semaphore>,
+    /// A write waits for the disk to have it, and no reader waits for a write.
+    writing: Arc<Semaphore>,
     figures: Figures,
 }
 
@@ -113,7 +118,8 @@ impl Voice {
             recordings: config.prompts.clone(),
             most_on_disk: config.cache_megabytes.saturating_mul(1_000_000),
             shelf: Mutex::new(Shelf::new(config.memory_megabytes)),
-            blocking: Semaphore::new(AT_ONCE),
+            reading: Arc::new(Semaphore::new(AT_ONCE)),
+            writing: Arc::new(Semaphore::new(1)),
             figures: Figures::default(),
         };
         Self {
@@ -184,7 +190,7 @@ impl Voice {
             let audio = prompt.all().await;
             if let (Ok(audio), Some(Source::Made { kept, .. })) = (&audio, prompt.source()) {
                 let samples = Arc::clone(audio);
-                let written = self.shared.blocking(move || wav::write(&kept, &samples));
+                let written = self.shared.write(move || wav::write(&kept, &samples));
                 // The caller hears the prompt whether or not it can be kept.
                 if let Some(Err(error)) = written.await {
                     tracing::warn!(%error, "a prompt could not be kept");
@@ -207,7 +213,7 @@ impl Voice {
         let shared = Arc::clone(&self.shared);
         let pruned = self
             .shared
-            .blocking(move || prune(&shared.cache, shared.most_on_disk))
+            .write(move || prune(&shared.cache, shared.most_on_disk))
             .await;
         if pruned.is_none() {
             tracing::warn!("the prompt cache could not be looked through");
@@ -276,11 +282,10 @@ impl Shared {
         making: &Making,
     ) -> Result<Option<(Vec<i16>, Source)>, SpeechError> {
         let recordings = self.recordings(text, language);
-        if let Some((path, samples)) = self
-            .blocking(move || read_recording(&recordings))
-            .await
-            .flatten()
-        {
+        let read = self.read(move || read_recording(&recordings)).await;
+        // A disk that hangs is not waited for again.
+        let mut disk_answers = read.is_some();
+        if let Some((path, samples)) = read.flatten() {
             return Ok(Some((samples, Source::Recorded(path))));
         }
         let script = Script::read_leniently(text, |words| spoken(words, language))?;
@@ -290,8 +295,12 @@ impl Shared {
             let kept = choice.kept(&self.cache, &script);
             let file = kept.clone();
             let engine = choice.name().to_owned();
-            if let Some(samples) = self.blocking(move || read_kept(&file)).await.flatten() {
-                return Ok(Some((samples, Source::Kept { engine, rank })));
+            if disk_answers {
+                let read = self.read(move || read_kept(&file)).await;
+                disk_answers = read.is_some();
+                if let Some(samples) = read.flatten() {
+                    return Ok(Some((samples, Source::Kept { engine, rank })));
+                }
             }
             let source = Source::Made { engine, rank, kept };
             match choice.make(&script, making, source, &self.figures).await {
@@ -344,13 +353,39 @@ impl Shared {
             .collect()
     }
 
-    async fn blocking<T: Send + 'static>(
+    /// Reads from the disk; nothing when it takes longer than a caller can wait.
+    async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let _seat = self.blocking.acquire().await;
-        tokio::task::spawn_blocking(work).await.ok()
+        let read = tokio::time::timeout(READING, blocking(&self.reading, work)).await;
+        read.unwrap_or_else(|_| {
+            tracing::warn!("the disk with prompts did not answer within {READING:?}");
+            None
+        })
     }
+
+    /// Writes to the disk, which may take its time.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        blocking(&self.writing, work).await
+    }
+}
+
+/// Does work that blocks, on a thread for it. Its seat is taken until it is done, even when nobody
+/// waits for it any more, so that a disk that hangs does not take every thread.
+async fn blocking<T: Send + 'static>(
+    seats: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let seat = Arc::clone(seats).acquire_owned().await.ok()?;
+    let work = move || {
+        let _seat = seat;
+        work()
+    };
+    tokio::task::spawn_blocking(work).await.ok()
 }
 
 /// Reads the first recording there is; a damaged one is passed over, loudly.

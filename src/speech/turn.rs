@@ -317,6 +317,10 @@ impl Turn {
         } else {
             0
         };
+        if self.run == SOLID {
+            // What was an answer is so no more when the caller goes on.
+            self.answered = false;
+        }
         self.quiet = match self.run {
             run if run >= SOLID => 0,
             _ => self.quiet.saturating_add(1),

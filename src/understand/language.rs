@@ -11,6 +11,9 @@ use crate::words::Language;
 const CONFIDENCE: f32 = 0.35;
 /// The share that belongs to how well the words make a wish.
 const SENSE: f32 = 0.35;
+/// What a second wish in the same words takes from the sense they make: what a recogniser makes of
+/// another language is often several wishes at once.
+const CLASH: f32 = 0.25;
 /// The share that belongs to how many of the words are everyday words of the language.
 const PLAUSIBLE: f32 = 0.3;
 /// What the language of the call so far has ahead.
@@ -54,7 +57,10 @@ pub fn choose<'a>(
         }
         let unknown = hypothesis.text.matches("[unk]").count() as f32;
         let understood = vocabulary.understand(&hypothesis.text, hypothesis.language);
-        let sense = understood.best().map_or(0.0, |best| best.score);
+        let second = understood.ranked.get(1).map_or(0.0, |second| second.score);
+        let sense = understood
+            .best()
+            .map_or(0.0, |best| best.score - CLASH * second);
         let tongue = tongue(hypothesis.language);
         let explained = said.iter().filter(|word| {
             vocabulary.knows(word, hypothesis.language) || is_carrier(word, &tongue)
@@ -188,6 +194,24 @@ mod tests {
             let chosen = choose(&both, language, &Vocabulary::default()).unwrap();
             assert_eq!(chosen.language, language);
         }
+    }
+
+    #[test]
+    fn several_wishes_at_once_make_less_sense_than_one() {
+        let mut opening = Intent::new("opening_hours");
+        opening.topics.insert(Language::EN, vec!["open".into()]);
+        let mut passports = Intent::new("passports");
+        passports
+            .topics
+            .insert(Language::EN, vec!["passport".into()]);
+        passports.topics.insert(Language::DA, vec!["pas".into()]);
+        let vocabulary = Vocabulary::new(&[opening, passports]);
+        let both = heard(
+            ("jeg skal have pas", 1.0),
+            ("is about to passport open", 1.0),
+        );
+        let chosen = choose(&both, "de".parse().unwrap(), &vocabulary).unwrap();
+        assert_eq!(chosen.language, Language::DA);
     }
 
     #[test]

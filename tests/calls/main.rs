@@ -37,7 +37,7 @@ macro_rules! with_a_caller {
             reach::a_spoken_danish_wish_reaches_the_right_agent_and_both_hear_each_other
             reach::a_spoken_english_wish_reaches_the_right_agent_who_is_told_the_language
             reach::keys_alone_reach_the_right_agent_when_nothing_can_be_heard
-            talk::the_bot_is_silent_within_200_ms_when_the_caller_speaks
+            talk::the_bot_falls_silent_when_the_caller_speaks
             talk::a_key_pressed_while_the_bot_speaks_is_understood_and_it_falls_silent
             promise::a_message_left_out_of_hours_arrives_as_a_mail_with_a_playable_wav
             promise::a_cancellation_reaches_the_department_through_a_real_mail_server

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinError;
+
 use super::{Diagnosis, asterisk, freeswitch};
 use crate::cli::supervisor::reachable;
 use crate::config::Config;
@@ -282,8 +284,34 @@ async fn recognition(config: &Config) -> Vec<Diagnosis> {
         format!("{language} by {}", names.join(", then "))
     };
     let speech = config.speech.clone();
-    let loaded = tokio::task::spawn_blocking(move || Ears::new(&speech)).await;
+    let loading = tokio::task::spawn_blocking(move || Ears::new(&speech));
+    let speech = config.speech.clone();
+    let trying = tokio::task::spawn_blocking(move || recognisers::try_out(&speech));
+    let (loaded, tried) = tokio::join!(loading, trying);
     let keys = "callers are served by keys until this is put right";
+    let next = "the next recogniser of the language listens instead; without any, callers are \
+                served by keys";
+    let mut diagnoses = loaded_ears(loaded, keys);
+    for trial in tried.unwrap_or_default() {
+        let recogniser = format!("{} for {} at {}", trial.engine, trial.language, trial.url);
+        diagnoses.push(match trial.outcome {
+            Ok(took) => Diagnosis::well(
+                "recognition",
+                format!("{recogniser} answers after {took:.0?}"),
+            ),
+            // What the settings lack has been told of by the ears.
+            Err(SpeechError::Unfit { setting, .. }) => Diagnosis::wrong(
+                "recognition",
+                format!("{recogniser} cannot be tried: see {setting}"),
+                next,
+            ),
+            Err(fault) => Diagnosis::wrong("recognition", format!("{recogniser}: {fault}"), next),
+        });
+    }
+    diagnoses
+}
+
+fn loaded_ears(loaded: Result<Result<Ears, SpeechError>, JoinError>, keys: &str) -> Vec<Diagnosis> {
     match loaded {
         Err(error) => vec![Diagnosis::wrong("recognition", error.to_string(), keys)],
         Ok(Err(error @ SpeechError::NoEars)) => {

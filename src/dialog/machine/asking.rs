@@ -101,6 +101,7 @@ impl Dialog {
         let Waiting::Question(question) = &mut self.waiting else {
             return;
         };
+        question.speaking = false;
         let again = missed != Missed::Nothing;
         if again || question.tries == 0 {
             question.tries += 1;
@@ -141,9 +142,10 @@ impl Dialog {
     }
 
     pub(super) fn ask_to_confirm(&mut self) {
-        let Waiting::Question(question) = &self.waiting else {
+        let Waiting::Question(question) = &mut self.waiting else {
             return;
         };
+        question.speaking = false;
         let Some(answer) = &question.confirming else {
             return;
         };

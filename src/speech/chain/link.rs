@@ -84,6 +84,8 @@ pub(super) struct Inside(AtomicU64);
 /// A recognition that was opened, with what it takes up.
 pub(super) struct Taken {
     pub(super) recognition: Box<dyn Recognition>,
+    /// Its own, so that one engine does not count as hung for what another does.
+    pub(super) inside: Arc<Inside>,
     _seat: Seat,
     _stream: Stream,
 }
@@ -167,7 +169,6 @@ impl Link {
         &self,
         asked: &Asked,
         bell: &Bell,
-        inside: &Arc<Inside>,
         figures: &Figures,
     ) -> Result<Taken, Fault> {
         let now = Instant::now();
@@ -186,15 +187,17 @@ impl Link {
             let reason = "it is left alone, as it failed before";
             return Err(Fault::new(Failure::Resting, reason));
         }
+        let inside = Arc::<Inside>::default();
         {
             let mut insides = self.insides();
             insides.retain(|inside| inside.strong_count() > 0);
-            insides.push(Arc::downgrade(inside));
+            insides.push(Arc::downgrade(&inside));
         }
-        let recognition = self.call(inside, || self.recogniser.open(asked, bell.clone()))?;
+        let recognition = self.call(&inside, || self.recogniser.open(asked, bell.clone()))?;
         let stream = figures.streams.get_or_create(&self.label).clone();
         Ok(Taken {
             recognition,
+            inside,
             _seat: seat,
             _stream: Stream::new(stream),
         })
@@ -214,6 +217,9 @@ impl Link {
             Ok(Err(SpeechError::Full { streams })) => {
                 let reason = format!("all {streams} streams of it are taken");
                 Err(Fault::new(Failure::Full, reason))
+            }
+            Ok(Err(error @ (SpeechError::Taken { .. } | SpeechError::QueueFull { .. }))) => {
+                Err(Fault::new(Failure::Full, error.to_string()))
             }
             Ok(Err(error)) => Err(Fault::new(Failure::Failed, error.to_string())),
             Err(_) => Err(Fault::new(Failure::Broke, "it broke off with a panic")),

@@ -1,9 +1,10 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
+use super::super::recognisers::Setting;
 use super::*;
 
 /// What an engine does wrong.
@@ -11,10 +12,12 @@ use super::*;
 enum Does {
     Well,
     RefusesToOpen,
+    IsTaken,
     FailsAtPush,
     FailsAtFinish,
     FailsAtTold,
     Panics,
+    HangsAtPush,
     TellsGarbage,
     NeverAnswers,
 }
@@ -35,6 +38,8 @@ struct Fake {
     name: &'static str,
     does: Arc<Mutex<Does>>,
     opened: Arc<AtomicUsize>,
+    /// Whether it has begun to hang.
+    hung: Arc<AtomicBool>,
 }
 
 impl Fake {
@@ -43,6 +48,7 @@ impl Fake {
             name,
             does: Arc::new(Mutex::new(does)),
             opened: Arc::default(),
+            hung: Arc::default(),
         }
     }
 
@@ -77,8 +83,16 @@ impl Recogniser for Fake {
 
     fn open(&self, _asked: &Asked, _bell: Bell) -> Result<Box<dyn Recognition>, SpeechError> {
         self.opened.fetch_add(1, Ordering::SeqCst);
-        if self.does() == Does::RefusesToOpen {
-            return Err(self.error());
+        match self.does() {
+            Does::RefusesToOpen => return Err(self.error()),
+            Does::IsTaken => {
+                return Err(SpeechError::Taken {
+                    setting: Setting::ear(Language::DA, 0).field("most"),
+                    engine: self.name,
+                    most: 1,
+                });
+            }
+            _ => {}
         }
         Ok(Box::new(FakeRecognition {
             engine: self.clone(),
@@ -100,6 +114,13 @@ impl Recognition for FakeRecognition {
         match self.engine.does() {
             Does::FailsAtPush => Err(self.engine.error()),
             Does::Panics => panic!("as told"),
+            Does::HangsAtPush => {
+                self.engine.hung.store(true, Ordering::SeqCst);
+                while self.engine.does() == Does::HangsAtPush {
+                    std::thread::yield_now();
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -308,6 +329,47 @@ fn an_engine_alone_is_not_tried_while_it_is_left_alone() {
     }
     assert_eq!(a.opened.load(Ordering::SeqCst), 3);
     assert!(!chain.is_able(Instant::now()));
+}
+
+#[test]
+fn an_engine_whose_recognitions_are_taken_has_done_no_wrong() {
+    let (a, b) = (Fake::new("a", Does::IsTaken), Fake::new("b", Does::Well));
+    let chain = chain(&[&a, &b]);
+    for _ in 0..6 {
+        let all = told(open(&chain).as_mut(), Instant::now()).unwrap();
+        assert_eq!(failures(&all), [("a", Failure::Full, Some("b"))]);
+    }
+    a.now_does(Does::Well);
+    let mut recognition = open(&chain);
+    say(recognition.as_mut(), 160);
+    let all = told(recognition.as_mut(), Instant::now()).unwrap();
+    assert_eq!(words(&all), ["a:160"]);
+}
+
+#[test]
+fn an_engine_that_hangs_is_not_mistaken_for_the_one_it_took_over_from() {
+    let (a, b) = (
+        Fake::new("a", Does::FailsAtPush),
+        Fake::new("b", Does::HangsAtPush),
+    );
+    let chain = chain(&[&a, &b]);
+    let able: Vec<bool> = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut recognition = open(&chain);
+            for _ in 0..2 {
+                recognition.push(&[1; 160]).unwrap();
+            }
+        });
+        while !b.hung.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        let later = Instant::now() + link::HUNG_AFTER + Duration::from_secs(1);
+        let links = chain.shared.links.iter();
+        let able = links.map(|link| link.is_able(later)).collect();
+        b.now_does(Does::Well);
+        able
+    });
+    assert_eq!(able, [true, false]);
 }
 
 #[test]

@@ -15,6 +15,9 @@ struct Fake {
     pushed: Arc<AtomicUsize>,
     /// Panics when it has got so many samples.
     panics_at: Option<usize>,
+    /// The most recognitions that it has at once, and how many are open.
+    most: Option<usize>,
+    open: Arc<AtomicUsize>,
     /// Hangs until the sender is gone.
     hangs: Option<Arc<Mutex<std::sync::mpsc::Receiver<()>>>>,
 }
@@ -33,6 +36,12 @@ impl Recogniser for Fake {
     }
 
     fn open(&self, asked: &Asked, _bell: Bell) -> Result<Box<dyn Recognition>, SpeechError> {
+        if let Some(streams) = self.most
+            && self.open.load(Ordering::SeqCst) >= streams
+        {
+            return Err(SpeechError::Full { streams });
+        }
+        self.open.fetch_add(1, Ordering::SeqCst);
         self.opened.lock().unwrap().push(asked.hints.clone());
         Ok(Box::new(FakeRecognition {
             engine: self.clone(),
@@ -77,6 +86,12 @@ impl Recognition for FakeRecognition {
 
     fn told(&mut self, _now: Instant) -> Result<Option<Told>, SpeechError> {
         Ok(self.tells.pop_front())
+    }
+}
+
+impl Drop for FakeRecognition {
+    fn drop(&mut self) {
+        self.engine.open.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -218,6 +233,23 @@ async fn a_new_question_in_mid_speech_hears_it_all_with_its_own_grammar() {
 }
 
 #[tokio::test]
+async fn a_new_question_needs_no_more_of_an_engine_that_is_full_than_the_old_one() {
+    let engine = Fake {
+        most: Some(1),
+        ..Fake::default()
+    };
+    let ears = ears(&engine);
+    let mut ear = call(&ears);
+    for hint in ["ja", "nej"] {
+        ear.listen(&question(&[hint]));
+        push(&ear, &[quiet(500), voice(500), quiet(500)].concat()).await;
+        assert_eq!(next(&mut ear).await, EarEvent::SpeechStarted);
+        assert!(samples_heard(&mut ear).await > 0);
+    }
+    assert_eq!(*engine.opened.lock().unwrap(), [["ja"], ["nej"]]);
+}
+
+#[tokio::test]
 async fn asking_the_same_again_changes_nothing() {
     let engine = Fake::default();
     let ears = ears(&engine);
@@ -314,6 +346,47 @@ async fn an_engine_that_panics_costs_one_call_only() {
 }
 
 #[tokio::test]
+async fn a_caller_whose_language_has_lost_its_engines_is_not_heard_in_another_one() {
+    let english = Fake {
+        language: Some(Language::EN),
+        ..Fake::default()
+    };
+    let danish = Fake {
+        panics_at: Some(RATE / 2),
+        ..Fake::default()
+    };
+    let config = Config {
+        threads: 1,
+        max_streams: Some(2),
+        ..Config::default()
+    };
+    let ears = Ears::with(vec![Arc::new(english), Arc::new(danish)], &config).unwrap();
+    let (danish_first, english_first) =
+        ([Language::DA, Language::EN], [Language::EN, Language::DA]);
+    // Three failures, after which the Danish engine is left alone.
+    for _ in 0..3 {
+        let mut ear = call(&ears);
+        ear.listen(&Listen {
+            languages: danish_first.to_vec(),
+            ..question(&[])
+        });
+        push(&ear, &[quiet(500), voice(500), quiet(500)].concat()).await;
+        assert_eq!(next(&mut ear).await, EarEvent::SpeechStarted);
+        assert!(matches!(next(&mut ear).await, EarEvent::Unavailable(_)));
+    }
+    assert!(!ears.are_able(&danish_first));
+    assert!(ears.are_able(&english_first));
+    let mut ear = call(&ears);
+    ear.listen(&Listen {
+        languages: english_first.to_vec(),
+        ..question(&[])
+    });
+    push(&ear, &[quiet(500), voice(500), quiet(500)].concat()).await;
+    assert_eq!(next(&mut ear).await, EarEvent::SpeechStarted);
+    assert!(samples_heard(&mut ear).await > 0);
+}
+
+#[tokio::test]
 async fn an_engine_that_hangs_never_holds_up_a_call() {
     let (gate, wait) = std::sync::mpsc::channel();
     let engine = Fake {
@@ -337,7 +410,8 @@ async fn an_engine_that_hangs_never_holds_up_a_call() {
     let reason = "the recogniser does not keep up".to_owned();
     assert_eq!(lost, Some(EarEvent::Lost(reason)));
     assert!(ears.load().dropped > 0);
-    while !ears.threads().workers[0].is_stuck() {
+    // The thread was busy a moment before the engine was.
+    while !ears.threads().workers[0].is_stuck() || ears.are_able(&[Language::DA]) {
         tick.tick().await;
     }
     // Another thread takes the place of the one that hangs, and knows that engine for what it is.

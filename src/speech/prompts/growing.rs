@@ -339,7 +339,7 @@ mod tests {
 
     fn fault() -> SpeechError {
         SpeechError::Unspeakable {
-            text: String::new(),
+            length: 0,
             reason: "test",
         }
     }

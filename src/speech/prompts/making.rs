@@ -2,7 +2,7 @@
 //! that is well says while it still speaks.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
@@ -103,14 +103,18 @@ impl Choice {
             figures.failed(name, language, &resting);
             return Err(resting);
         }
-        let made = self.speak(self.text(script), making, source, figures).await;
+        let seated = OnceLock::new();
+        let speaking = self.speak(self.text(script), making, source, figures, &seated);
+        let made = speaking.await;
         match &made {
             Ok(()) => {
                 self.breaker().succeeded(Instant::now());
                 figures.made(name, language);
             }
             Err(fault) => {
-                self.breaker().failed(Instant::now());
+                if self.is_its_own(fault, seated.get()) {
+                    self.breaker().failed(Instant::now());
+                }
                 figures.failed(name, language, fault);
                 tracing::warn!(engine = self.called(), "a prompt was not made: {fault}");
             }
@@ -118,12 +122,21 @@ impl Choice {
         made
     }
 
+    /// Tells whether a fault is the engine's own: who waited most of the time for others' prompts,
+    /// and so too long, knows nothing of it.
+    fn is_its_own(&self, fault: &SpeechError, seated: Option<&tokio::time::Instant>) -> bool {
+        !matches!(fault, SpeechError::TooSlow { .. })
+            || seated.is_some_and(|since| since.elapsed() >= self.ready.first_audio / 2)
+    }
+
+    /// Speaks a text, and notes in `seated` when the engine was asked.
     async fn speak(
         &self,
         text: &str,
         making: &Making,
         source: Source,
         figures: &Figures,
+        seated: &OnceLock<tokio::time::Instant>,
     ) -> Result<(), SpeechError> {
         let asked = Instant::now();
         let first = async {
@@ -134,6 +147,8 @@ impl Choice {
                 () = making.awaited() => None,
             };
             let seat = self.seats.acquire().await.ok();
+            // It is set here alone, once.
+            let _ = seated.set(tokio::time::Instant::now());
             let mut speech = self.ready.synthesiser.speak(text).await?;
             let piece = audible(&mut *speech).await?;
             Ok::<_, SpeechError>((speech, piece, (ahead, seat)))

@@ -290,6 +290,23 @@ async fn a_voice_that_fails_again_and_again_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_burst_that_waits_for_other_prompts_does_not_make_a_voice_unwell() {
+    let house = House::with(&[Manner::Waits]);
+    let voice = house.voice();
+    let mut held = Vec::new();
+    for text in ["en", "to", "tre", "fire"] {
+        held.push(voice.say(text, DA).await.unwrap());
+    }
+    let burst = ["fem", "seks", "syv", "otte"].map(|text| said(&voice, text));
+    for late in futures_util::future::join_all(burst).await {
+        let fault = late.unwrap_err();
+        assert!(matches!(&*fault, SpeechError::TooSlow { .. }), "{fault}");
+    }
+    drop(held);
+    assert!(voice.say("ni", DA).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_voice_that_breaks_off_unheard_is_replaced_and_one_that_was_heard_is_not() {
     let house = House::with(&[Manner::BreaksOff, Manner::Well]);
     let voice = house.voice();
@@ -497,4 +514,14 @@ async fn without_a_synthesiser_recordings_still_play() {
     assert_eq!(said(&voice, "Farvel.").await.unwrap(), 10);
     let error = said(&voice, "Velkommen").await.unwrap_err();
     assert!(error.to_string().contains("/nowhere/espeak-ng"), "{error}");
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_delays_a_prompt_and_does_not_silence_it() {
+    let house = House::new();
+    let voice = house.voice();
+    let stuck = Arc::clone(&voice.shared.reading);
+    let _stuck = stuck.acquire_many(AT_ONCE as u32).await.unwrap();
+    assert_eq!(said(&voice, "Velkommen").await.unwrap(), 9);
+    assert_eq!(house.made(), 1);
 }

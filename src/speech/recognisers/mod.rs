@@ -8,6 +8,7 @@ pub mod realtime;
 mod remote;
 pub mod sherpa;
 pub mod transcription;
+mod trial;
 pub mod vosk;
 pub mod vosk_server;
 
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Config, Recogniser, SpeechError};
 pub use remote::fault::RemoteFault;
+pub use trial::{Trial, try_out};
 
 use crate::words::Language;
 

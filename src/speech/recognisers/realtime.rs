@@ -250,7 +250,7 @@ fn event(text: &str) -> Result<(String, Value), RemoteFault> {
     if fault::is_html(text) {
         return Err(RemoteFault::Html);
     }
-    let garbage = || RemoteFault::Garbage(fault::line(text));
+    let garbage = || RemoteFault::Garbage(fault::outline(text));
     let event: Value = serde_json::from_str(text).map_err(|_| garbage())?;
     let kind = event["type"].as_str().ok_or_else(garbage)?.to_owned();
     if kind == "error" {
@@ -297,7 +297,7 @@ mod tests {
         let said = |text: &str| event(text).unwrap_err().to_string();
         insta::assert_snapshot!(said(r#"{"type":"error","error":{"type":"invalid_request_error","code":"invalid_value","message":"no such model","param":"session.model"}}"#), @"says: no such model (invalid_value)");
         insta::assert_snapshot!(said(r#"{"type":"error","error":"Invalid audio data","code":"invalid_audio"}"#), @"says: Invalid audio data (invalid_audio)");
-        insta::assert_snapshot!(said(r#"{"typ":1}"#), @r#"answers what is not of its protocol: {"typ":1}"#);
+        insta::assert_snapshot!(said(r#"{"typ":1}"#), @"answers what is not of its protocol: 9 bytes of JSON with typ");
         assert_eq!(event("<!doctype html>").unwrap_err(), RemoteFault::Html);
     }
 }

@@ -415,7 +415,10 @@ impl Asking {
             .multipart(form.part("file", file));
         let response = authorised(request, key).send().await.map_err(|error| {
             if error.is_connect() || error.is_request() {
-                RemoteFault::Unreachable(web::reason(error))
+                match RemoteFault::connecting(&error, String::new()) {
+                    RemoteFault::Unreachable(_) => RemoteFault::Unreachable(web::reason(error)),
+                    untrusted => untrusted,
+                }
             } else {
                 RemoteFault::Closed {
                     code: None,

@@ -336,7 +336,7 @@ impl Protocol for Talk {
     }
 
     fn read(&mut self, text: &str) -> Result<Vec<Told>, RemoteFault> {
-        let garbage = || RemoteFault::Garbage(fault::line(text));
+        let garbage = || RemoteFault::Garbage(fault::outline(text));
         if fault::is_html(text) {
             return Err(RemoteFault::Html);
         }
@@ -349,7 +349,7 @@ impl Protocol for Talk {
             return Err(garbage());
         }
         let Some(owed) = self.owed.pop_front() else {
-            let reason = format!("an answer to nothing: {}", fault::line(text));
+            let reason = format!("an answer to nothing: {}", fault::outline(text));
             return Err(RemoteFault::Garbage(reason));
         };
         let mut told = Vec::new();

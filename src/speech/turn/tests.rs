@@ -133,6 +133,17 @@ fn whoever_goes_on_after_an_answer_is_not_cut_off() {
 }
 
 #[test]
+fn whoever_goes_on_after_an_answer_is_waited_for_before_the_words_of_it_are_there() {
+    let mut turn = ready(Expect::YesNo);
+    run(&mut turn, SPEECH, 300);
+    turn.words([danish("ja")]);
+    assert_eq!(turn.answered(), None);
+    assert_eq!(run(&mut turn, QUIET, 120), []);
+    assert_eq!(run(&mut turn, SPEECH, 300), []);
+    assert_eq!(run(&mut turn, QUIET, 1000), [(320, Change::TurnEnded)]);
+}
+
+#[test]
 fn words_heard_after_the_answer_make_it_none() {
     let mut turn = ready(Expect::YesNo);
     run(&mut turn, SPEECH, 300);

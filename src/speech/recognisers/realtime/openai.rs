@@ -184,7 +184,7 @@ impl Protocol for Talk {
             }
             return Ok(self.partial().into_iter().collect());
         } else if kind == self.completed {
-            let garbage = || RemoteFault::Garbage(fault::line(text));
+            let garbage = || RemoteFault::Garbage(fault::outline(text));
             let words = event["transcript"]
                 .as_str()
                 .or(event["text"].as_str())

@@ -116,7 +116,7 @@ impl Protocol for Talk {
                 return Ok(vec![Told::Partial(words)]);
             }
         } else if kind == self.completed {
-            let garbage = || RemoteFault::Garbage(fault::line(text));
+            let garbage = || RemoteFault::Garbage(fault::outline(text));
             let words = plain(event["text"].as_str().ok_or_else(garbage)?);
             if !self.ended {
                 return Err(RemoteFault::Garbage(

@@ -128,7 +128,7 @@ impl Site {
     /// Names a fault with the setting to look at.
     pub(in super::super) fn blame(&self, fault: RemoteFault) -> SpeechError {
         SpeechError::Remote {
-            setting: self.setting.field("url"),
+            setting: self.setting.field(fault.field()),
             engine: self.engine,
             fault,
         }

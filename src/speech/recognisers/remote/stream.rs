@@ -29,6 +29,10 @@ const GOODBYE: Duration = Duration::from_millis(300);
 /// How old a connection is that was not closed at once.
 const LASTING: Duration = Duration::from_secs(1);
 
+/// Connections in a row that may be closed at once by an engine that had served: one that is being
+/// restarted still takes some.
+const RESTARTS: u32 = 2;
+
 /// The most audio that is said again over another connection, in samples: four seconds.
 const MOST_UNHEARD: usize = 4 * RATE;
 
@@ -92,6 +96,7 @@ pub(in super::super) async fn run<P: Protocol>(site: Site, protocol: P, inside: 
         unheard: None,
         said_again: false,
         served: false,
+        restarts: 0,
         heard_at: Instant::now(),
     };
     if let Err(error) = talk.talk().await {
@@ -111,6 +116,8 @@ struct Talk<P> {
     said_again: bool,
     /// Whether this connection has brought words.
     served: bool,
+    /// Connections that may yet be closed at once.
+    restarts: u32,
     /// When the engine said something last, or began to owe something.
     heard_at: Instant,
 }
@@ -198,12 +205,18 @@ impl<P: Protocol> Talk<P> {
     async fn converse(&mut self, socket: &mut Socket) -> Result<End, RemoteFault> {
         let connected = Instant::now();
         self.served = false;
-        match self.exchange(socket, connected).await {
+        let outcome = self.exchange(socket, connected).await;
+        if self.served {
+            self.restarts = RESTARTS;
+        }
+        let at_once = !self.served && connected.elapsed() <= LASTING;
+        match outcome {
             // One that was idle for long may be closed by any server or firewall; one that closes
             // at once, again and again, is no engine.
             Err(RemoteFault::Closed { .. })
-                if (self.served || connected.elapsed() > LASTING) && self.can_go_on() =>
+                if (!at_once || self.restarts > 0) && self.can_go_on() =>
             {
+                self.restarts = self.restarts.saturating_sub(u32::from(at_once));
                 self.say_again();
                 Ok(End::Anew)
             }
@@ -487,8 +500,8 @@ async fn shake_hands(
                 said,
             })
         }
-        Err(Error::Io(error)) => Err(RemoteFault::Unreachable(error.to_string())),
-        Err(Error::Tls(error)) => Err(RemoteFault::Unreachable(error.to_string())),
+        Err(Error::Io(error)) => Err(RemoteFault::connecting(&error, error.to_string())),
+        Err(Error::Tls(error)) => Err(RemoteFault::connecting(&error, error.to_string())),
         Err(error) => Err(RemoteFault::Garbage(fault::line(&error.to_string()))),
     }
 }

@@ -94,11 +94,10 @@ impl Collected {
             .desk
             .pool
             .decode(samples, self.hints.clone(), self.bell.clone());
-        answer.ok_or_else(|| {
-            let (most, queue) = (self.desk.pool.most(), &self.desk.queue);
-            self.desk.fault(format!(
-                "{most} utterances wait to be decoded already ({queue}); it does not keep up"
-            ))
+        answer.ok_or_else(|| SpeechError::QueueFull {
+            language: self.desk.language,
+            most: self.desk.pool.most(),
+            setting: self.desk.queue.clone(),
         })
     }
 
@@ -374,9 +373,11 @@ mod tests {
             recognition.push(&voice(2)).unwrap();
             recognition.finish().err()
         });
+        let fault = fault.unwrap();
+        assert!(matches!(fault, SpeechError::QueueFull { .. }), "{fault:?}");
         insta::assert_snapshot!(
-            fault.unwrap(),
-            @"the da recogniser failed: 2 utterances wait to be decoded already (speech.ears.da[0].most); it does not keep up"
+            fault,
+            @"2 utterances wait for the da recogniser already (speech.ears.da[0].most); it does not keep up"
         );
     }
 }

@@ -66,7 +66,7 @@ struct Token {
 /// When it is none.
 pub(super) fn read(text: &str) -> Result<Transcript, RemoteFault> {
     let answer: Answer =
-        serde_json::from_str(text).map_err(|_| RemoteFault::Garbage(fault::line(text)))?;
+        serde_json::from_str(text).map_err(|_| RemoteFault::Garbage(fault::outline(text)))?;
     let segments = answer.segments.unwrap_or_default();
     let said = if segments.iter().any(Segment::is_made_up) {
         let real = segments.iter().filter(|segment| !segment.is_made_up());
@@ -130,8 +130,12 @@ pub(super) fn refusal(text: &str) -> String {
         .or(value["error"].as_str())
         .or(value["message"].as_str())
         .or(value["detail"].as_str())
-        .unwrap_or(text);
-    fault::line(said)
+        .map(fault::line);
+    // What is well-formed and no refusal may be a caller's words.
+    said.unwrap_or_else(|| match value {
+        Value::Null => fault::line(text),
+        _ => fault::outline(text),
+    })
 }
 
 #[cfg(test)]
@@ -196,5 +200,6 @@ mod tests {
         assert_eq!(refusal(r#"{"error": "busy"}"#), "busy");
         assert_eq!(refusal(r#"{"detail": "Not Found"}"#), "Not Found");
         assert_eq!(refusal("upstream\nfailed"), "upstream failed");
+        assert_eq!(refusal(r#"{"text": "ja"}"#), "14 bytes of JSON with text");
     }
 }

@@ -6,6 +6,7 @@
 mod http;
 mod realtime;
 pub mod tape;
+pub mod tls;
 mod transcription;
 mod vosk;
 

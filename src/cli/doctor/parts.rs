@@ -278,11 +278,6 @@ async fn mail(config: &Config) -> Diagnosis {
 }
 
 async fn recognition(config: &Config) -> Vec<Diagnosis> {
-    let engines = |language: &Language| {
-        let engines = config.speech.ears.get(language).into_iter().flatten();
-        let names: Vec<&str> = engines.map(recognisers::Engine::name).collect();
-        format!("{language} by {}", names.join(", then "))
-    };
     let speech = config.speech.clone();
     let loading = tokio::task::spawn_blocking(move || Ears::new(&speech));
     let speech = config.speech.clone();
@@ -291,7 +286,7 @@ async fn recognition(config: &Config) -> Vec<Diagnosis> {
     let keys = "callers are served by keys until this is put right";
     let next = "the next recogniser of the language listens instead; without any, callers are \
                 served by keys";
-    let mut diagnoses = loaded_ears(loaded, keys);
+    let mut diagnoses = loaded_ears(loaded, config, keys);
     for trial in tried.unwrap_or_default() {
         let recogniser = format!("{} for {} at {}", trial.engine, trial.language, trial.url);
         diagnoses.push(match trial.outcome {
@@ -311,7 +306,16 @@ async fn recognition(config: &Config) -> Vec<Diagnosis> {
     diagnoses
 }
 
-fn loaded_ears(loaded: Result<Result<Ears, SpeechError>, JoinError>, keys: &str) -> Vec<Diagnosis> {
+fn loaded_ears(
+    loaded: Result<Result<Ears, SpeechError>, JoinError>,
+    config: &Config,
+    keys: &str,
+) -> Vec<Diagnosis> {
+    let engines = |language: &Language| {
+        let engines = config.speech.ears.get(language).into_iter().flatten();
+        let names: Vec<&str> = engines.map(recognisers::Engine::name).collect();
+        format!("{language} by {}", names.join(", then "))
+    };
     match loaded {
         Err(error) => vec![Diagnosis::wrong("recognition", error.to_string(), keys)],
         Ok(Err(error @ SpeechError::NoEars)) => {
